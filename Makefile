@@ -1,0 +1,81 @@
+# `make help` explains the targets. Everything runs in .venv, which the first target that needs it makes.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+IMAGE ?= kubedock:latest
+BASE ?= docker.io/library/python:3.11-slim
+BUILDAH_OPTIONS ?=
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help install serve format lint test cover test-cluster prove bench docs tables wheels image check clean
+
+help: ## Explain the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.serve: $(BIN)/python setup.cfg constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.develop: $(BIN)/python setup.cfg constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint,docs]'
+	@touch $@ $(VENV)/.serve
+
+install: $(VENV)/.develop ## Make the environment with all tools
+
+serve: $(VENV)/.serve ## Serve on the current kubeconfig; ARGS="-n my-namespace" gives options
+	$(BIN)/kubedock server $(ARGS)
+
+format: $(VENV)/.develop ## Format the code and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: $(VENV)/.develop ## Check format, style, types and layers; changes nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(VENV)/.develop ## Run all tests that need no cluster (under 3 minutes)
+	$(PYTEST) -q -m 'not cluster and not prove' $(ARGS)
+
+cover: $(VENV)/.develop ## Run the same tests and report what they do not reach
+	$(BIN)/coverage run --branch --source kubedock -m pytest -q -m 'not cluster and not prove' $(ARGS)
+	$(BIN)/coverage report --show-missing --skip-covered --fail-under=90
+
+test-cluster: $(VENV)/.develop ## Run the suite on the real Kubernetes of KUBECONFIG
+	$(PYTEST) -q -m 'cluster and not prove' $(ARGS)
+
+prove: $(VENV)/.develop ## Run everything with its full counts; needs the cluster
+	CI=true $(PYTEST) -q $(ARGS)
+	$(MAKE) bench
+
+bench: $(VENV)/.develop ## Measure
+	$(BIN)/python -m tests.bench $(ARGS)
+
+docs: $(VENV)/.develop ## Build the documentation; every warning is an error
+	$(BIN)/sphinx-build -q -n -W --keep-going -b html docs docs/_build/html
+
+tables: $(VENV)/.develop ## Write the parts of the documentation that are made from the code
+	$(BIN)/python -m tests.support.documents
+
+wheels: $(VENV)/.serve ## Install kubedock and what it needs into build/image/site; PYTHON must be the base's version
+	rm -rf build
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt --target build/image/site .
+	cd build/image/site/bin && ls | grep -vx -e kubedock -e gunicorn | xargs rm -f && sed -i '1s|.*|#!/usr/bin/env python3|' kubedock gunicorn
+	rm -rf build/lib build/bdist.*
+	mkdir build/image/lib
+	find build/image/site -name '*.so' -exec ldd {} + | awk '$$2 == "=>" && $$1 !~ /^lib(c|m)\.so/ {print $$3}' | sort -u | xargs -r cp -L -t build/image/lib
+	$(BIN)/python -m compileall -q --invalidation-mode unchecked-hash build/image/site
+
+image: wheels ## Build the image with buildah: IMAGE=name, BASE=python image, BUILDAH_OPTIONS
+	buildah bud $(BUILDAH_OPTIONS) --build-arg BASE=$(BASE) -t $(IMAGE) .
+
+check: lint test docs ## All that a change must pass without a cluster
+
+clean: ## Remove what the targets have made
+	rm -rf $(VENV) build docs/_build kubedock.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage

@@ -1,0 +1,5 @@
+"""``python -m kubedock``."""
+
+from kubedock.cli import main
+
+main()

@@ -1,0 +1,115 @@
+"""Output of a container over the connection itself: ``HTTP/1.1 101 UPGRADED``, then Docker's frames or raw bytes.
+
+kubedock's worker gives the client's socket to a WSGI result that has ``run_hijacked``. Where that was not asked for
+(no ``Upgrade: tcp``) the same bytes go out as a chunked reply, which every client understands too.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from flask import Response, request
+
+from kubedock.api import streaming
+from kubedock.api.context import api_version
+from kubedock.errors import KubedockError
+from kubedock.streams import frames
+from kubedock.streams.cancel import Cancel
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+logger = logging.getLogger(__name__)
+
+RAW = "application/vnd.docker.raw-stream"
+MULTIPLEXED = "application/vnd.docker.multiplexed-stream"
+
+Batch = Sequence[tuple[int, bytes]]
+
+
+class Output(Protocol):
+    """What the engine gives: batches of (stream number, bytes), an empty one to flush."""
+
+    @property
+    def tty(self) -> bool: ...
+    def __iter__(self) -> Iterator[Batch]: ...
+    def close(self) -> None: ...
+
+
+class HijackedStream(Protocol):
+    """The client's connection, as the worker hands it over."""
+
+    def watch_gone(self) -> tuple[Cancel, Callable[[], None]]: ...
+    def send_head(self, head: bytes) -> None: ...
+    def sendall(self, data: bytes, cancel: Cancel) -> None: ...
+
+
+def content_type(*, tty: bool) -> str:
+    """A terminal's output is raw; older clients know no other name for frames either."""
+    return MULTIPLEXED if not tty and api_version() >= (1, 42) else RAW
+
+
+def encoded(batches: Iterable[Batch], *, tty: bool) -> Iterator[bytes]:
+    """One piece of the wire a batch: frames, or a terminal's bytes as they are.
+
+    The head has gone before the first one, so an error is told where it can still be: in a frame of the engine's own.
+    """
+    try:
+        for batch in batches:
+            yield b"".join(data if tty else frames.encode(number, data) for number, data in batch)
+    except KubedockError as error:
+        logger.warning("a container's output ends early: %s", error)
+        text = f"Error grabbing logs: {error}\n".encode()
+        yield text if tty else frames.encode(frames.SYSTEM, text)
+
+
+def asked() -> bool:
+    """The client wants the connection itself, and the server can give it."""
+    return bool(request.headers.get("Upgrade")) and "kubedock.watch" in request.environ
+
+
+def reply(output: Output, cancel: Cancel) -> Response:
+    """A container's output, hijacked where that was ``asked``; ``cancel`` is what the output was opened with."""
+    wire, kind = encoded(output, tty=output.tty), content_type(tty=output.tty)
+    response = HijackedResponse(wire, cancel, kind) if asked() else streaming.stream(wire, content_type=kind)
+    response.call_on_close(output.close)
+    return response
+
+
+class HijackedResponse(Response):
+    """A reply that writes its head and its bytes to the client's socket itself."""
+
+    def __init__(self, wire: Iterator[bytes], cancel: Cancel, content_type: str) -> None:
+        super().__init__(status="101 UPGRADED", content_type=content_type)
+        self.headers["Connection"], self.headers["Upgrade"] = "Upgrade", "tcp"
+        self._wire, self._cancel = wire, cancel
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Any:
+        """The WSGI result is this object: the worker calls ``run_hijacked`` and nobody iterates."""
+        return self
+
+    def run_hijacked(self, stream: HijackedStream) -> None:
+        """Send everything; blocks until the output ends, the client is gone or the server stops.
+
+        The output is closed before the worker lingers on the socket: an automatic removal waits for its readers.
+        """
+        gone, stop = stream.watch_gone()
+        gone.on_cancel(lambda: self._cancel.set(gone.reason or "client gone"))
+        try:
+            stream.send_head(self._head())
+            for data in self._wire:
+                if self._cancel.reason is not None:
+                    break
+                if data:
+                    stream.sendall(data, self._cancel)
+        except OSError as error:
+            logger.debug("an attached client has gone: %s", error)
+        finally:
+            self._cancel.set("the stream has ended")
+            stop()
+            self.close()
+
+    def _head(self) -> bytes:
+        lines = ["HTTP/1.1 101 UPGRADED"]
+        lines += [f"{name}: {value}" for name, value in self.headers if name != "Content-Length"]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")

@@ -1,0 +1,94 @@
+"""Images: what was pulled or tagged is known."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from flask import Response, request
+
+from kubedock.api import streaming
+from kubedock.api.context import api_version, drain, engine
+from kubedock.api.operation import Group
+from kubedock.api.replies import reply
+from kubedock.dockerapi import encode, query, versions
+from kubedock.engine.images import Progress, Removed
+from kubedock.errors import InvalidParameter, KubedockError, NotImplemented
+
+group = Group("images")
+
+_PLATFORM = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+){0,2}")
+
+
+@group.operation("ImageList", "GET /images/json", outcome="partly", note="what was pulled or tagged through kubedock")
+def list_images() -> Response:
+    """All that match."""
+    users = engine().images.users()
+    found = engine().images.list(query.filters(request.args))
+    rows = [encode.image_summary(image, users.get(image.id, 0)) for image in found]
+    return reply([versions.downgrade("image-summary", row, api_version()) for row in rows])
+
+
+@group.operation(
+    "ImageCreate", "POST /images/create", outcome="partly", note="remembered; the kubelet pulls when a container starts"
+)
+def create() -> Response:
+    """Pull one, as a stream of steps."""
+    drain()
+    args = request.args
+    if query.text(args, "fromSrc"):
+        raise NotImplemented("import is not supported: push the image to a registry that the cluster's nodes can reach")
+    name, platform = query.text(args, "fromImage"), query.text(args, "platform") or ""
+    if name is None:
+        raise InvalidParameter("invalid reference format")
+    if platform and _PLATFORM.fullmatch(platform.lower()) is None:
+        raise InvalidParameter(
+            f'"{platform}" is an invalid component of "{platform}": platform specifier component must match ^[A-Za-z0-9_.-]+$'
+        )
+    return streaming.stream_json(_steps(engine().images.pull(name, args.get("tag", ""), platform=platform)))
+
+
+def _steps(steps: Iterable[Progress]) -> Iterator[dict[str, Any]]:
+    """The steps as lines; what goes wrong after the head is a line, too."""
+    try:
+        for step in steps:
+            yield {"status": step.status, **({"id": step.id} if step.id else {})}
+    except KubedockError as error:
+        yield {"errorDetail": {"message": str(error)}, "error": str(error)}
+
+
+@group.operation(
+    "ImageInspect", "GET /images/<name>/json", outcome="partly", note="the configuration is empty: a registry is not asked yet"
+)
+def inspect(name: str) -> Response:
+    """One."""
+    return reply(versions.downgrade("image", encode.image_inspect(engine().images.inspect(name)), api_version()))
+
+
+@group.operation("ImageHistory", "GET /images/<name>/history", outcome="partly", note="the image as one layer")
+def history(name: str) -> Response:
+    """Its layers."""
+    return reply([encode.image_history(image) for image in engine().images.history(name)])
+
+
+@group.operation("ImageTag", "POST /images/<name>/tag")
+def tag(name: str) -> Response:
+    """Give it one more name."""
+    engine().images.tag(name, repository=query.required(request.args, "repo"), tag=request.args.get("tag", ""))
+    return Response(status=201)
+
+
+@group.operation("ImageDelete", "DELETE /images/<name>", note="kubedock forgets it; the nodes keep what they have pulled")
+def remove(name: str) -> Response:
+    """Take a name away, and the image with its last one."""
+    return reply(_removed(engine().images.remove(name, force=query.boolean(request.args, "force"))))
+
+
+@group.operation("ImagePrune", "POST /images/prune", note="SpaceReclaimed is 0")
+def prune() -> Response:
+    """Remove what nobody uses."""
+    gone = engine().images.prune(query.filters(request.args))
+    return reply({"ImagesDeleted": _removed(gone), "SpaceReclaimed": 0})
+
+
+def _removed(things: Iterable[Removed]) -> list[dict[str, str]]:
+    return [{thing.kind: thing.what} for thing in things]

@@ -1,0 +1,1 @@
+"""Threads that outlive a request. Each has a name, an owner, a stop and a join."""

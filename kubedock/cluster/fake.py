@@ -1,0 +1,410 @@
+"""A cluster in memory: stateful, with Kubernetes' semantics, a kubelet that needs no time, and failures at will.
+
+It is part of the product: the same contract tests run over it and over a real cluster, and users may test with it.
+"""
+
+import json
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from kubedock.cluster.fake_deployments import FakeDeployments
+from kubedock.cluster.fake_kubelet import NODE, FakeKubelet
+from kubedock.cluster.fake_program import NotStarted, Program
+from kubedock.cluster.fake_store import NAME, FakeStore, copied, merged, timestamp
+from kubedock.cluster.fake_streams import FakeChannels, FakeLogStream, FakeWatch
+from kubedock.cluster.kinds import RESOURCES
+from kubedock.cluster.protocol import Json, Kind, LogOptions, ObjectList
+from kubedock.errors import Forbidden, InvalidParameter, KubedockError
+
+__all__ = ["FakeCluster"]
+
+WITHOUT_TOOLS = "scratch"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class FakeCluster:
+    """See Cluster. ``kubelet`` moves pods by hand; ``requests`` are the last calls as (verb, kind, name or selector)."""
+
+    def __init__(self, namespace: str = "test", *, now: Callable[[], datetime] = _now, split_streams: bool = False) -> None:
+        """``split_streams``: logs can be had per stream, which most clusters refuse."""
+        self._namespace, self._now, self._split = namespace, now, split_streams
+        self._store = FakeStore(namespace, now)
+        self.kubelet = FakeKubelet(self._store, now)
+        self._deployments = FakeDeployments(self._store, self._create_pod, self._delete)
+        self.requests: deque[tuple[str, str, str]] = deque(maxlen=10_000)
+        self._refused: dict[tuple[str, str], KubedockError] = {}
+        self._denied: set[tuple[str, str]] = set()
+        self._outage: KubedockError | None = None
+        self._streams_lock = threading.Lock()
+        self._logs: list[FakeLogStream] = []
+        self._channels: list[FakeChannels] = []
+        self.lingering = False
+        """Gracefully deleted pods stay until ``vanish``."""
+        self._store.insert("Namespace", {"metadata": {"name": namespace}, "status": {"phase": "Active"}})
+        self._store.insert("Node", _node())
+
+    # --- failures at will ----------------------------------------------------------------------------------------
+
+    def refuse(self, kind: Kind, verb: str, error: KubedockError | None) -> None:
+        """Let every call of this verb on this kind raise; None lifts it.
+
+        Verbs: create, get, list, watch, patch, delete, deletecollection, and for pods logs, exec, attach. Forbidden
+        for a right also makes ``allowed`` say no.
+        """
+        if error is None:
+            self._refused.pop((kind, verb), None)
+        else:
+            self._refused[(kind, verb)] = error
+
+    def deny(self, verb: str, plural: str) -> None:
+        """Take a right away: ``deny("watch", "events")``, ``deny("create", "pods/exec")``. Calls raise Forbidden."""
+        self._denied.add((verb, plural))
+
+    def outage(self, error: KubedockError | None) -> None:
+        """Let every call raise, until called with None. Streams that are open go on; see ``break_streams``."""
+        self._outage = error
+
+    def break_watches(self) -> None:
+        """Cut the connections of all watches: their readers get Unavailable."""
+        for watch in self._store.watches():
+            watch.snap()
+
+    def break_streams(self) -> None:
+        """Cut the connections of all logs, execs and attaches."""
+        with self._streams_lock:
+            logs, self._logs = self._logs, []
+            channels, self._channels = self._channels, []
+        for log in logs:
+            log.snap()
+        for each in channels:
+            each.snap()
+
+    def compact(self) -> None:
+        """Forget the history: a watch or a list of an older version gets Gone."""
+        self._store.compact()
+
+    def bookmarks(self) -> None:
+        """Send a bookmark on every watch."""
+        for watch in self._store.watches():
+            watch.bookmark()
+
+    def vanish(self, pod: str) -> None:
+        """End a pod that is lingering."""
+        with self._store.lock:
+            self.kubelet.terminate(pod)
+            self._drop("Pod", pod)
+
+    @property
+    def open_watches(self) -> int:
+        """How many watches are open."""
+        return len(self._store.watches())
+
+    # --- Cluster -------------------------------------------------------------------------------------------------
+
+    @property
+    def namespace(self) -> str:
+        """See Cluster."""
+        return self._namespace
+
+    def create(self, kind: Kind, manifest: Mapping[str, Any]) -> Json:
+        """See Cluster."""
+        self._admit("create", kind, str(manifest.get("metadata", {}).get("name", "")))
+        with self._store.lock:
+            if kind == "SelfSubjectAccessReview":
+                return self._review(manifest)
+            if kind == "Pod":
+                return self._create_pod(manifest)
+            stored: Json = copied(self._store.insert(kind, manifest))
+            if kind == "Deployment":
+                self._deployments.reconcile(stored["metadata"]["name"])
+            return stored
+
+    def get(self, kind: Kind, name: str) -> Json:
+        """See Cluster."""
+        self._admit("get", kind, name)
+        with self._store.lock:
+            found: Json = copied(self._store.find(kind, name))
+            return found
+
+    def list(self, kind: Kind, *, selector: str = "", fields: str = "") -> ObjectList:
+        """See Cluster."""
+        self._admit("list", kind, selector)
+        with self._store.lock:
+            items = [copied(item) for item in self._store.select(kind, selector, fields)]
+            return ObjectList(items, str(self._store.version))
+
+    def watch(self, kind: Kind, *, since: str, selector: str = "", fields: str = "", seconds: int = 300) -> FakeWatch:
+        """See Cluster."""
+        self._admit("watch", kind, selector)
+        return self._store.watch(kind, since, selector, fields, seconds)
+
+    def patch(self, kind: Kind, name: str, change: Mapping[str, Any]) -> Json:
+        """See Cluster."""
+        self._admit("patch", kind, name)
+        wanted = {key: value for key, value in change.items() if key != "status"}
+        with self._store.lock:
+            if kind == "Pod":
+                _check_pod_patch(name, wanted)
+            stored = self._store.update(kind, name, lambda item: item.update(_patched(item, wanted)))
+            if kind == "Deployment":
+                self._deployments.reconcile(name)
+            if kind == "Pod" and "activeDeadlineSeconds" in (wanted.get("spec") or {}):
+                self.kubelet.expire(name)
+            answer: Json = copied(stored)
+            return answer
+
+    def delete(self, kind: Kind, name: str, *, grace: int | None = None) -> None:
+        """See Cluster."""
+        self._admit("delete", kind, name)
+        with self._store.lock:
+            self._store.find(kind, name)
+            self._delete(kind, name, grace)
+
+    def delete_collection(self, kind: Kind, *, selector: str, grace: int | None = None) -> None:
+        """See Cluster."""
+        self._admit("deletecollection", kind, selector)
+        with self._store.lock:
+            for item in self._store.select(kind, selector):
+                if self._store.peek(kind, item["metadata"]["name"]) is not None:
+                    self._delete(kind, item["metadata"]["name"], grace)
+
+    def logs(self, pod: str, options: LogOptions) -> FakeLogStream:
+        """See Cluster."""
+        self._admit("logs", "Pod", pod)
+        if options.stream and not self._split:
+            raise InvalidParameter(f'PodLogOptions "{pod}" is invalid: stream: Forbidden: may not be specified')
+        with self._store.lock:
+            stream = FakeLogStream(self.kubelet.log(pod, options.container, previous=options.previous), options)
+        if options.follow:
+            with self._streams_lock:
+                self._logs = [*(each for each in self._logs if not each.done), stream]
+        return stream
+
+    def exec(
+        self, pod: str, argv: Sequence[str], *, container: str = "main", stdin: bool = False, tty: bool = False
+    ) -> FakeChannels:
+        """See Cluster."""
+        self._admit("exec", "Pod", pod)
+        del tty
+        with self._store.lock:
+            program: Program | None = None
+
+            def given(channels: FakeChannels, data: bytes | None) -> None:
+                with self._store.lock:
+                    if program is not None:
+                        program.feed(data)
+                        _end(channels, program)
+
+            running = self.kubelet.running(pod, container)
+            channels = self._opened(FakeChannels(given if stdin else None))
+            if running is None:
+                channels.finish(_internal_error(f'unable to upgrade connection: container not found ("{container}")'))
+                return channels
+            image = self._store.find("Pod", pod)["spec"]["containers"][0]["image"]
+            try:
+                if WITHOUT_TOOLS in image:
+                    raise NotStarted(f'exec: "{argv[0]}": executable file not found in $PATH: unknown')
+                program = Program(argv, channels.put, kill=lambda signal: self.kubelet.deliver(pod, signal))
+            except NotStarted as error:
+                channels.finish(_cannot_exec(str(error)))
+                return channels
+            program.go()
+            if not stdin:
+                program.feed(None)
+            _end(channels, program)
+            return channels
+
+    def attach(self, pod: str, *, container: str = "main", stdin: bool = False, tty: bool = False) -> FakeChannels:
+        """See Cluster."""
+        self._admit("attach", "Pod", pod)
+        del tty
+
+        def given(_: FakeChannels, data: bytes | None) -> None:
+            with self._store.lock:
+                self.kubelet.feed(pod, data)
+
+        with self._store.lock:
+            run = self.kubelet.running(pod, container)
+            channels = self._opened(FakeChannels(given if stdin else None))
+            if run is None:
+                text = f"unable to upgrade connection: container {container} not found in pod {pod}_{self._namespace}"
+                channels.finish(_internal_error(text))
+            else:
+                run.log.listen(channels)
+            return channels
+
+    def version(self) -> Json:
+        """See Cluster."""
+        self._admit("get", "Version", "")
+        return {"major": "1", "minor": "34", "gitVersion": "v1.34.0", "platform": "linux/amd64"}
+
+    def allowed(self, verb: str, group: str, resource: str, subresource: str = "") -> bool:
+        """See Cluster."""
+        self._admit("create", "SelfSubjectAccessReview", "")
+        plural = f"{resource}/{subresource}" if subresource else resource
+        kind = next((kind for kind, known in RESOURCES.items() if (known.group, known.plural) == (group, resource)), "")
+        refused = self._refused.get((kind, {"log": "logs"}.get(subresource, subresource) or verb))
+        return (verb, plural) not in self._denied and not isinstance(refused, Forbidden)
+
+    def close(self) -> None:
+        """See Cluster."""
+        for watch in self._store.watches():
+            watch.close()
+
+    # --- inside --------------------------------------------------------------------------------------------------
+
+    def _admit(self, verb: str, kind: str, name: str) -> None:
+        """Note a call; raise what was asked for."""
+        self.requests.append((verb, kind, name))
+        error = self._outage or self._refused.get((kind, verb))
+        if error is not None:
+            raise error
+        resource = next((known for each, known in RESOURCES.items() if each == kind), None)
+        if resource is None:
+            return
+        part = {"logs": "/log", "exec": "/exec", "attach": "/attach"}.get(verb, "")
+        right = {"/log": "get", "/exec": "create", "/attach": "create"}.get(part, verb)
+        if (right, resource.plural + part) in self._denied:
+            raise Forbidden(
+                f'{resource.qualified} "{name}" is forbidden: User "fake" cannot {right} resource "{resource.plural}{part}"'
+                f' in API group "{resource.group}" in the namespace "{self._namespace}"'
+            )
+
+    def _review(self, manifest: Mapping[str, Any]) -> Json:
+        asked = manifest["spec"]["resourceAttributes"]
+        yes = self.allowed(asked["verb"], asked.get("group", ""), asked["resource"], asked.get("subresource", ""))
+        answer: Json = copied(manifest)
+        return answer | {"status": {"allowed": yes}}
+
+    def _create_pod(self, manifest: Mapping[str, Any]) -> Json:
+        defaults = {"restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "serviceAccountName": "default"}
+        pod: Json = copied(manifest)
+        pod |= {"spec": defaults | dict(manifest.get("spec") or {}), "status": {"phase": "Pending", "qosClass": "Burstable"}}
+        _check_pod(pod)
+        stored: Json = copied(self._store.insert("Pod", pod))
+        self.kubelet.added(stored)
+        return stored
+
+    def _delete(self, kind: Kind, name: str, grace: int | None) -> None:
+        """The store's lock is held, and the object exists."""
+        item = self._store.find(kind, name)
+        if kind == "Pod" and item["status"]["phase"] not in ("Succeeded", "Failed") and "nodeName" in item["spec"]:
+            seconds = item["spec"]["terminationGracePeriodSeconds"] if grace is None else grace
+            if seconds > 0:
+                gone = timestamp(self._now() + timedelta(seconds=seconds))
+                mark = {"deletionTimestamp": gone, "deletionGracePeriodSeconds": seconds}
+                self._store.update(kind, name, lambda each: each["metadata"].update(mark))
+                if self.lingering:
+                    return
+                self.kubelet.terminate(name)
+        self._drop(kind, name)
+
+    def _drop(self, kind: Kind, name: str) -> None:
+        """Remove an object and what it owns."""
+        if self._store.peek(kind, name) is None:
+            return
+        item = self._store.remove(kind, name)
+        if kind == "Pod":
+            self.kubelet.removed(name)
+        uid = item["metadata"]["uid"]
+        for owned, owned_name in (*self._store.dependents(uid), *self._store.dependents(f"{uid}-rs")):
+            if self._store.peek(owned, owned_name) is not None:
+                self._delete(owned, owned_name, None)
+        if kind == "Pod":
+            self._deployments.pod_gone(item)
+
+    def _opened(self, channels: FakeChannels) -> FakeChannels:
+        with self._streams_lock:
+            self._channels = [*(each for each in self._channels if not each.eof), channels]
+        return channels
+
+
+def _node() -> Json:
+    resources = {"cpu": "4", "memory": "8388608Ki", "pods": "250"}
+    return {
+        "metadata": {
+            "name": NODE,
+            "labels": {"kubernetes.io/hostname": NODE, "kubernetes.io/arch": "amd64", "kubernetes.io/os": "linux"},
+        },
+        "spec": {},
+        "status": {
+            "capacity": resources,
+            "allocatable": resources,
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "nodeInfo": {
+                "architecture": "amd64",
+                "operatingSystem": "linux",
+                "kubeletVersion": "v1.34.0",
+                "kernelVersion": "6.1.0",
+            },
+        },
+    }
+
+
+def _patched(item: Json, change: Mapping[str, Any]) -> Json:
+    result: Json = merged(item, change)
+    for key in ("uid", "creationTimestamp", "namespace", "name", "resourceVersion", "generation"):
+        if key in item["metadata"]:
+            result["metadata"][key] = item["metadata"][key]
+    return result
+
+
+def _check_pod(pod: Json) -> None:
+    """What the API server refuses in a pod."""
+    name, spec = pod["metadata"].get("name", ""), pod["spec"]
+    containers = spec.get("containers") or []
+    if not containers:
+        raise InvalidParameter(f'Pod "{name}" is invalid: spec.containers: Required value')
+    for index, container in enumerate(containers):
+        for key in ("name", "image"):
+            if not container.get(key):
+                raise InvalidParameter(f'Pod "{name}" is invalid: spec.containers[{index}].{key}: Required value')
+    hostname = spec.get("hostname")
+    if hostname and (len(hostname) > 63 or "." in hostname or not NAME.fullmatch(hostname)):
+        raise InvalidParameter(
+            f'Pod "{name}" is invalid: spec.hostname: Invalid value: "{hostname}": a lowercase RFC 1123 label is needed'
+        )
+
+
+def _check_pod_patch(name: str, change: Mapping[str, Any]) -> None:
+    """Of a pod's spec, little may be changed."""
+    allowed = {"activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"}
+    if set(change.get("spec") or {}) - allowed:
+        raise InvalidParameter(
+            f'Pod "{name}" is invalid: spec: Forbidden: pod updates may not change fields other than'
+            " `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations`"
+        )
+
+
+def _end(channels: FakeChannels, program: Program) -> None:
+    if program.code is not None:
+        channels.finish(_exited(program.code))
+
+
+def _exited(code: int) -> bytes:
+    """The Status of a command that has ended."""
+    if code == 0:
+        return b'{"metadata":{},"status":"Success"}'
+    text = f"command terminated with non-zero exit code: exit status {code}"
+    causes = [{"reason": "ExitCode", "message": str(code)}]
+    status = {"metadata": {}, "status": "Failure", "message": text, "reason": "NonZeroExitCode", "details": {"causes": causes}}
+    return json.dumps(status).encode()
+
+
+def _cannot_exec(reason: str) -> bytes:
+    """The Status of a command that could not be started."""
+    return _internal_error(
+        "error executing command in container: failed to exec in container: failed to start exec"
+        f' "{"e" * 64}": OCI runtime exec failed: exec failed: unable to start container process: {reason}'
+    )
+
+
+def _internal_error(text: str) -> bytes:
+    message = f"Internal error occurred: {text}"
+    return json.dumps({"metadata": {}, "status": "Failure", "message": message, "reason": "InternalError", "code": 500}).encode()

@@ -1,0 +1,1 @@
+"""Docker's dialect: bodies and queries to our words, our words to replies. Pure."""

@@ -1,0 +1,267 @@
+"""Docker's create request to a ``ContainerSpec``.
+
+``create`` obeys the option table first (types, refusals, warnings), then reads what is honoured. Any JSON is a spec or an
+error with a sentence.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from kubedock.dockerapi import options, query, rules, volumes
+from kubedock.dockerapi.kinds import expect
+from kubedock.domain import ports, units
+from kubedock.domain.container import ContainerSpec, Port, Resources, RestartName, RestartPolicy, Security, Workload
+from kubedock.domain.network import EndpointRequest
+from kubedock.errors import InvalidParameter
+
+Json = Mapping[str, Any]
+
+WORKLOAD_LABEL = "kubedock.workload"
+DEFAULT_STOP_TIMEOUT = 10
+DEFAULT_CPU_PERIOD = 100_000
+# A day's worth of patience and more; Kubernetes counts seconds in 64 bits, clocks do not.
+LONGEST_STOP_TIMEOUT = 2**31 - 1
+
+_ORDINARY = ("", "default", "bridge")
+_UNNAMED = (*_ORDINARY, "host", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What was asked for, on which networks (by the name or id that the client wrote), and what it has to be told."""
+
+    spec: ContainerSpec
+    endpoints: Mapping[str, EndpointRequest]
+    warnings: tuple[str, ...] = ()
+
+
+def create(body: Any, args: query.Args, *, workload: Literal["auto", "pod", "deployment"] = "auto") -> Decoded:
+    """Read the body of ``containers/create``; ``args`` is its query (``platform``).
+
+    ``workload`` is the server's setting; the label ``kubedock.workload`` goes before it.
+    """
+    request = query.mapping(body)
+    config = {key: value for key, value in request.items() if key in options.CONFIG_KEYS and value is not None}
+    if not config:
+        raise InvalidParameter("config cannot be empty in order to create a container")
+    host = _section(request, "HostConfig", options.HOST_KEYS)
+    networking = _section(request, "NetworkingConfig", frozenset(("EndpointsConfig",)))
+    warnings = options.check(config, host, networking)
+    warnings += _together(config, host)
+    spec = _spec(config, host, _platform(args), workload, asked={**config, "HostConfig": host, "NetworkingConfig": networking})
+    return Decoded(spec, _endpoints(host, networking), tuple(dict.fromkeys(warnings)))
+
+
+def endpoint(settings: Any) -> tuple[EndpointRequest, tuple[str, ...]]:
+    """The EndpointConfig of ``networks/X/connect``, and its warnings."""
+    asked = query.mapping(settings)
+    warnings = options.check_endpoint(asked)
+    return _endpoint(asked), warnings
+
+
+def _section(request: Json, key: str, known: frozenset[str]) -> dict[str, Any]:
+    section = request.get(key)
+    if section is None:
+        return {}
+    expect("object", section, key)
+    return {name: value for name, value in section.items() if name in known and value is not None}
+
+
+def _spec(config: Json, host: Json, platform: str, workload: str, *, asked: Json) -> ContainerSpec:
+    user, group = rules.user_ids(config.get("User", ""))
+    entrypoint, command = _command(config)
+    restart = _restart(host)
+    network_mode = host.get("NetworkMode") or "default"
+    return ContainerSpec(
+        image=config.get("Image", ""),
+        entrypoint=entrypoint,
+        command=command,
+        env=_environment(config.get("Env", [])),
+        working_dir=volumes.clean(config["WorkingDir"]) if config.get("WorkingDir") else "",
+        user=user,
+        group=group,
+        hostname=config.get("Hostname", ""),
+        domainname=config.get("Domainname", ""),
+        labels=_texts(config.get("Labels", {})),
+        tty=config.get("Tty", False),
+        open_stdin=config.get("OpenStdin", False),
+        stdin_once=config.get("StdinOnce", False),
+        ports=_ports(config, host),
+        stop_signal=units.signal_name(config["StopSignal"]) if config.get("StopSignal") else "",
+        stop_timeout=min(config.get("StopTimeout", DEFAULT_STOP_TIMEOUT), LONGEST_STOP_TIMEOUT),
+        restart=restart,
+        auto_remove=host.get("AutoRemove", False),
+        workload=_workload(_texts(config.get("Labels", {})).get(WORKLOAD_LABEL, ""), workload, restart),
+        network_mode=network_mode,
+        mounts=volumes.mounts_of(config, host),
+        tmpfs=tuple((volumes.clean(path), text or "") for path, text in host.get("Tmpfs", {}).items()),
+        extra_hosts=tuple(pair for text in host.get("ExtraHosts", ()) if (pair := rules.extra_host(text)) is not None),
+        dns=tuple(host.get("Dns", ())[: rules.NAMESERVERS]),
+        dns_search=tuple(host.get("DnsSearch", ())),
+        dns_options=tuple(host.get("DnsOptions", ())),
+        resources=_resources(host),
+        security=_security(host),
+        host_network=network_mode == "host",
+        host_pid=host.get("PidMode") == "host",
+        host_ipc=host.get("IpcMode") == "host",
+        platform=platform,
+        asked=asked,
+    )
+
+
+def _command(config: Json) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
+    """Entrypoint and Cmd by Docker's rules: None where the image decides, () for an entrypoint that is cleared."""
+    entrypoint, command = _words(config.get("Entrypoint")), _words(config.get("Cmd")) or None
+    if entrypoint == ("",):
+        if command is None:
+            raise InvalidParameter("no command specified")
+        entrypoint = ()
+    return entrypoint, command
+
+
+def _words(value: str | list[str] | None) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _environment(entries: list[str]) -> tuple[tuple[str, str | None], ...]:
+    """Names and values in order, the last one of a name counts."""
+    pairs: dict[str, str | None] = {}
+    for entry in entries:
+        name, separator, value = entry.partition("=")
+        pairs[name] = value if separator else None
+    return tuple(pairs.items())
+
+
+def _texts(values: Mapping[str, str | None]) -> dict[str, str]:
+    return {key: value or "" for key, value in values.items()}
+
+
+def _ports(config: Json, host: Json) -> tuple[Port, ...]:
+    found = [port for key in config.get("ExposedPorts", ()) for port in ports.parse(key)]
+    bound: Mapping[str, list[dict[str, str | None]] | None] = host.get("PortBindings", {})
+    for key, bindings in bound.items():
+        published = tuple((binding.get("HostIp") or "", binding.get("HostPort") or "") for binding in bindings or [{}])
+        found += [Port(port.number, port.protocol, published) for port in ports.parse(key)]
+    return ports.merge(found)
+
+
+def _restart(host: Json) -> RestartPolicy:
+    policy = host.get("RestartPolicy", {})
+    name: RestartName = policy.get("Name") or "no"
+    return RestartPolicy(name, (policy.get("MaximumRetryCount") or 0) if name == "on-failure" else 0)
+
+
+def _workload(label: str, setting: str, restart: RestartPolicy) -> Workload:
+    controlled = restart.name in ("always", "unless-stopped")
+    choice, source = (label, f"label {WORKLOAD_LABEL}") if label else (setting, "workload")
+    if choice not in ("auto", "pod", "deployment"):
+        raise InvalidParameter(f'{source} "{choice}" is not supported: use auto, pod or deployment')
+    if choice == "deployment" and not controlled:
+        raise InvalidParameter(
+            f"{source} deployment needs the restart policy always or unless-stopped: a Deployment would run"
+            f' a container with the policy "{restart.name}" again after its end'
+        )
+    if choice == "pod" and controlled:
+        raise InvalidParameter(
+            f'{source} pod does not go with the restart policy "{restart.name}": such a container runs in a Deployment'
+        )
+    return "deployment" if controlled else "pod"
+
+
+def _resources(host: Json) -> Resources:
+    quota, period = host.get("CpuQuota", 0), host.get("CpuPeriod", 0) or DEFAULT_CPU_PERIOD
+    return Resources(
+        memory=max(host.get("Memory", 0), 0),
+        memory_reservation=max(host.get("MemoryReservation", 0), 0),
+        nano_cpus=host.get("NanoCpus", 0) or (quota * 10**9 // period if quota > 0 else 0),
+        shm_size=host.get("ShmSize", 0),
+    )
+
+
+def _security(host: Json) -> Security:
+    asked = dict(map(rules.security_option, host.get("SecurityOpt", ())))
+    return Security(
+        privileged=host.get("Privileged", False),
+        cap_add=_capabilities(host.get("CapAdd", ())),
+        cap_drop=_capabilities(host.get("CapDrop", ())),
+        read_only_root=host.get("ReadonlyRootfs", False),
+        no_new_privileges=asked.get("no-new-privileges", False),
+        seccomp_unconfined=asked.get("seccomp", False),
+        apparmor_unconfined=asked.get("apparmor", False),
+        supplemental_groups=tuple(dict.fromkeys(map(rules.group_id, host.get("GroupAdd", ())))),
+        sysctls=tuple(_texts(host.get("Sysctls", {})).items()),
+    )
+
+
+def _capabilities(values: Any) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(rules.capability, values)))
+
+
+def _platform(args: query.Args) -> str:
+    text = (args.get("platform") or "").lower()
+    system, *rest = text.split("/")
+    if text and (len(rest) > 2 or not all(part.isascii() and part.isalnum() for part in (system, *rest))):
+        raise InvalidParameter(
+            f'"{text}" is an invalid component of platform: an operating system, architecture and variant are expected'
+        )
+    if system == "windows" or (rest and system != "linux"):
+        raise InvalidParameter(f'platform "{text}" is not supported: pods run on linux')
+    return text
+
+
+def _together(config: Json, host: Json) -> tuple[str, ...]:
+    """What fields say only together: Docker's conflicts, and warnings."""
+    policy = (host.get("RestartPolicy", {}).get("Name") or "no") != "no"
+    memory, swap, reservation = host.get("Memory", 0), host.get("MemorySwap", 0), host.get("MemoryReservation", 0)
+    nano_cpus = host.get("NanoCpus", 0) > 0
+    mode = host.get("NetworkMode", "")
+    conflicts = (
+        (policy and host.get("AutoRemove"), "can't create 'AutoRemove' container with restart policy"),
+        (memory > 0 and 0 < swap < memory, "Minimum memoryswap limit should be larger than memory limit, see usage"),
+        (memory == 0 and swap > 0, "You should always set the Memory limit when using Memoryswap limit, see usage"),
+        (memory > 0 and reservation > memory, "Minimum memory limit can not be less than memory reservation limit, see usage"),
+        (nano_cpus and host.get("CpuPeriod", 0) > 0, "Conflicting options: Nano CPUs and CPU Period cannot both be set"),
+        (nano_cpus and host.get("CpuQuota", 0) > 0, "Conflicting options: Nano CPUs and CPU Quota cannot both be set"),
+        (host.get("UTSMode") == "host" and config.get("Hostname"), "conflicting options: hostname and the UTS mode"),
+        (
+            mode == "host" and host.get("Links"),
+            "conflicting options: host type networking can't be used with links. This would result in undefined behavior",
+        ),
+        (not config.get("Image"), "no command specified" if not config.get("Cmd") else "invalid reference format"),
+    )
+    for applies, sentence in conflicts:
+        if applies:
+            raise InvalidParameter(sentence)
+    return tuple(_warnings_together(config, host))
+
+
+def _warnings_together(config: Json, host: Json) -> list[str]:
+    found = []
+    swap = host.get("MemorySwap", 0)
+    if swap not in (0, host.get("Memory", 0)):
+        found.append("MemorySwap is not applied: a pod has the swap that its node gives")
+    if config.get("Entrypoint") == [] and not config.get("Cmd"):
+        found.append("Entrypoint [] is not applied without a Cmd: the image's command is not known")
+    if config.get("Hostname") and host.get("NetworkMode") == "host":
+        found.append("Hostname is not applied: a pod on its node's network has the node's name")
+    return found
+
+
+def _endpoints(host: Json, networking: Json) -> dict[str, EndpointRequest]:
+    """The networks that a container joins: those of EndpointsConfig, and the one of NetworkMode."""
+    mode = host.get("NetworkMode") or "default"
+    settings = {
+        "bridge" if name in _ORDINARY else name: asked or {} for name, asked in networking.get("EndpointsConfig", {}).items()
+    }
+    if mode in ("host", "none") and set(settings) - {mode}:
+        raise InvalidParameter("conflicting options: cannot attach both user-defined and non-user-defined network-modes")
+    if mode not in _UNNAMED or not settings:
+        settings = {"bridge" if mode in _ORDINARY else mode: {}} | settings
+    return {name: _endpoint(asked) for name, asked in settings.items()}
+
+
+def _endpoint(asked: Json) -> EndpointRequest:
+    return EndpointRequest(tuple(dict.fromkeys(asked.get("Aliases") or ())), dict(asked))

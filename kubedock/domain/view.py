@@ -1,0 +1,50 @@
+"""What rendering and filtering may use: immutable pictures of things at one moment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from kubedock.domain.container import ContainerRecord
+from kubedock.domain.network import Network
+from kubedock.domain.status import Observed, Status
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerView:
+    """A container as a client sees it. ``networks`` are those of its endpoints, by network id; ``now`` for ages."""
+
+    record: ContainerRecord
+    observed: Observed | None
+    status: Status
+    networks: Mapping[str, Network] = field(default_factory=dict)
+    now: datetime | None = None
+
+    @property
+    def ip(self) -> str:
+        """The pod's address while the container runs, else ""."""
+        return self.observed.ip if self.observed is not None and self.status.state == "running" else ""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkView:
+    """A network and the containers that are on it."""
+
+    network: Network
+    members: tuple[ContainerView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image that is known by having been pulled or tagged. ``id`` is ``sha256:`` and 64 hex digits.
+
+    ``tags`` are familiar references (``alpine:latest``). ``source`` is the reference that it is pulled by: tags are
+    our own and mean nothing to the cluster.
+    """
+
+    id: str
+    tags: tuple[str, ...]
+    created_at: datetime
+    digests: tuple[str, ...] = ()
+    platform: str = "linux/amd64"
+    size: int = 0
+    source: str = ""

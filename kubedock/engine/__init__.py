@@ -1,0 +1,38 @@
+"""The use cases: one module a group, one method a verb. Knows neither Flask nor Docker's JSON."""
+
+from dataclasses import dataclass
+
+from kubedock.engine.containers import Containers
+from kubedock.engine.core import Core
+from kubedock.engine.events import EventBus
+from kubedock.engine.images import Images
+from kubedock.engine.lifecycle import Lifecycle
+from kubedock.engine.logs import Logs
+from kubedock.engine.networks import Networks
+from kubedock.engine.system import System
+from kubedock.engine.volumes import Volumes
+from kubedock.engine.workloads import Workloads
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The groups, wired."""
+
+    core: Core
+    containers: Containers
+    logs: Logs
+    images: Images
+    networks: Networks
+    volumes: Volumes
+    events: EventBus
+    system: System
+
+    @classmethod
+    def of(cls, core: Core) -> "Engine":
+        """All groups over these parts."""
+        images, networks, volumes = Images(core), Networks(core), Volumes(core)
+        lifecycle = Lifecycle(core, networks)
+        workloads = Workloads(core, lifecycle)
+        containers = Containers(core, lifecycle, workloads, images, networks, volumes)
+        system = System(core, images=images, networks=networks, volumes=volumes)
+        return cls(core, containers, Logs(core, lifecycle), images, networks, volumes, core.events, system)

@@ -1,0 +1,60 @@
+"""What the use cases share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from kubedock.background.logfeed import LogFeeds
+from kubedock.background.tasks import Tasks
+from kubedock.background.watcher import Watcher
+from kubedock.cluster import Cluster
+from kubedock.domain.container import ContainerRecord
+from kubedock.domain.network import Network
+from kubedock.domain.volume import Volume
+from kubedock.engine.events import EventBus
+from kubedock.kube.manifest import PodDefaults
+from kubedock.state.archive import LogArchive
+from kubedock.state.sessions import Bell, Sessions
+from kubedock.state.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long things may take, in seconds.
+
+    ``start``, ``pull`` and ``schedule`` are the user's; a ``signal`` must be delivered in that time, readers of an
+    ended container may hold its automatic removal up for ``drain``, and inspect waits for an ``address``.
+    """
+
+    start: float = 60.0
+    pull: float = 600.0
+    schedule: float = 10.0
+    signal: float = 10.0
+    drain: float = 60.0
+    address: float = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """The parts that the groups of use cases work with; built once by ``runtime``.
+
+    ``now`` and ``new_id`` (64 hex digits) are arguments, so that tests can decide them.
+    """
+
+    cluster: Cluster
+    containers: Store[ContainerRecord]
+    networks: Store[Network]
+    volumes: Store[Volume]
+    watcher: Watcher
+    feeds: LogFeeds
+    archive: LogArchive
+    sessions: Sessions
+    bell: Bell
+    events: EventBus
+    tasks: Tasks
+    defaults: PodDefaults
+    limits: Limits
+    workload: Literal["auto", "pod", "deployment"]
+    now: Callable[[], datetime]
+    new_id: Callable[[], str]

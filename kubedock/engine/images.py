@@ -1,0 +1,252 @@
+"""Images, by tracking: what was pulled or tagged is known. The kubelet holds the images; a registry is not asked yet.
+
+An image's id is derived from its canonical reference, so it is the same whenever it is pulled, by any kubedock.
+"""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from kubedock.domain import filters, ids
+from kubedock.domain.container import ContainerRecord
+from kubedock.domain.event import Event
+from kubedock.domain.filters import Filters
+from kubedock.domain.image import Reference, parse, with_tag
+from kubedock.domain.status import status
+from kubedock.domain.view import Image
+from kubedock.engine.core import Core
+from kubedock.errors import Conflict, InvalidParameter, NoSuchImage
+
+PLATFORM = "linux/amd64"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One step of a pull, as people read it; ``id`` names the layer or the tag that it is about."""
+
+    status: str
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """One thing that a removal did: a reference that was taken away, or an image that is gone."""
+
+    kind: str
+    what: str
+
+
+class ImageInUse(Conflict):
+    """A reference that a container still uses."""
+
+    def __init__(self, reference: str, container: ContainerRecord, image: Image) -> None:
+        super().__init__(
+            f'conflict: unable to remove repository reference "{reference}" (must force)'
+            f" - container {container.short_id} is using its referenced image {ids.short(image.id)}"
+        )
+
+
+class CannotDeleteImage(Conflict):
+    """An image that is still needed; ``hard`` says that force would not help."""
+
+    def __init__(self, image: Image, reason: str, *, hard: bool) -> None:
+        super().__init__(
+            f"conflict: unable to delete {ids.short(image.id)} ({'cannot be forced' if hard else 'must be forced'}) - {reason}"
+        )
+
+
+class Images:
+    """The use cases of images."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._lock = threading.Lock()
+        self._images: dict[str, Image] = {}
+        self._refs: dict[str, str] = {}
+
+    # --- pulling and naming ------------------------------------------------------------------------------------
+
+    def pull(self, name: str, tag: str = "", *, platform: str = "") -> Iterator[Progress]:
+        """Remember an image, and tell of it as a pull does. A bad reference is refused before the first step.
+
+        The kubelet pulls when a container starts; whether the registry has the image is found out there.
+        """
+        reference = with_tag(parse(name), tag) if tag else parse(name)
+        return self._pull(reference, platform or PLATFORM)
+
+    def _pull(self, reference: Reference, platform: str) -> Iterator[Progress]:
+        label = reference.digest or reference.effective_tag
+        yield Progress(f"Pulling from {reference.repository}", label)
+        known = self._remember(reference, platform)
+        self._publish("pull", reference.familiar, reference.familiar_name)
+        outcome = "Image is up to date for" if known else "Downloaded newer image for"
+        yield Progress(f"Status: {outcome} {reference.familiar}")
+
+    def _remember(self, reference: Reference, platform: str) -> bool:
+        image_id, ref = reference.image_id, reference.familiar
+        with self._lock:
+            if self._refs.get(ref) == image_id:
+                return True
+            image = self._images.get(image_id) or Image(image_id, (), self._core.now(), platform=platform, source=ref)
+            self._images[image_id] = image
+            self._point(reference, image_id)
+            return False
+
+    def tag(self, ref: str, *, repository: str, tag: str = "") -> None:
+        """Give an image one more name; a name that another image had moves."""
+        image = self.require(ref)
+        target = parse(repository)
+        if target.digest:
+            raise InvalidParameter("refusing to create a tag with a digest reference")
+        if tag:
+            target = with_tag(target, tag)
+        with self._lock:
+            self._images.setdefault(image.id, image)
+            self._point(target, image.id)
+        self._publish("tag", image.id, target.familiar)
+
+    def _point(self, reference: Reference, image_id: str) -> None:
+        """Let a reference name this image and no other."""
+        ref = reference.familiar
+        before = self._images.get(self._refs.get(ref, ""))
+        if before is not None:
+            self._images[before.id] = _without(before, ref)
+        self._refs[ref] = image_id
+        image = self._images[image_id]
+        self._images[image_id] = (
+            replace(image, digests=(*image.digests, ref)) if reference.digest else replace(image, tags=(*image.tags, ref))
+        )
+
+    # --- looking -----------------------------------------------------------------------------------------------
+
+    def require(self, ref: str) -> Image:
+        """By reference, id, or unique beginning of an id; NoSuchImage, which makes clients pull."""
+        bare = ref.removeprefix("sha256:")
+        with self._lock:
+            if ids.is_full(bare):
+                if f"sha256:{bare}" in self._images:
+                    return self._images[f"sha256:{bare}"]
+                raise NoSuchImage(ref)
+            shown = ref
+            if not ref.startswith("sha256:"):
+                shown = parse(ref).familiar
+                if shown in self._refs:
+                    return self._images[self._refs[shown]]
+            fitting = [i for i in self._images.values() if ids.short(i.id) and i.id.removeprefix("sha256:").startswith(bare)]
+        if not ids.is_prefix(bare) or not fitting:
+            raise NoSuchImage(shown)
+        if len(fitting) > 1:
+            raise InvalidParameter(f"image {ref} is ambiguous: several ids begin like this")
+        return fitting[0]
+
+    def inspect(self, ref: str) -> Image:
+        """See ``require``."""
+        return self.require(ref)
+
+    def history(self, ref: str) -> list[Image]:
+        """The layers that are known: none by themselves, so the image as one."""
+        return [self.require(ref)]
+
+    def users(self) -> dict[str, int]:
+        """How many containers are made from an image, by its id."""
+        count: dict[str, int] = {}
+        for record in self._core.containers.list():
+            count[record.image_id] = count.get(record.image_id, 0) + 1
+        return count
+
+    # --- removing ----------------------------------------------------------------------------------------------
+
+    def remove(self, ref: str, *, force: bool) -> list[Removed]:
+        """Take a name away, and the image with its last one; by Docker's rules for images that containers use."""
+        image = self.require(ref)
+        by_id = image.id.removeprefix("sha256:").startswith(ref.removeprefix("sha256:"))
+        users = [record for record in self._core.containers.list() if record.image_id == image.id]
+        if by_id:
+            self._check_deletable(image, users, force=force, tags=not _single_repository(image))
+            return self._delete(image)
+        if users and not force and _single_repository(image):
+            raise ImageInUse(ref, users[0], image)
+        name = parse(ref).familiar
+        done = [Removed("Untagged", name)]
+        with self._lock:
+            self._refs.pop(name, None)
+            left = _without(self._images[image.id], name)
+            self._images[image.id] = left
+        self._publish("untag", image.id, image.id)
+        if left.tags or left.digests or any(self._running(record) for record in users):
+            return done
+        return done + self._delete(left)
+
+    def prune(self, wanted: Filters) -> list[Removed]:
+        """Remove images without a name, or with ``dangling=false`` all that no container uses."""
+        filters.check(wanted, filters.IMAGE_PRUNE_KEYS)
+        dangling_only = filters.flag(wanted, "dangling", default=True)
+        used, now = self.users(), self._core.now()
+        with self._lock:
+            images = list(self._images.values())
+        done: list[Removed] = []
+        for image in images:
+            unwanted = image.id not in used and not (dangling_only and (image.tags or image.digests))
+            if unwanted and filters.labels_match({}, wanted) and filters.created_before(image.created_at, wanted, now):
+                done += self._delete(image)
+        self._core.events.publish(Event("image", "prune", "", {"reclaimed": "0"}, now))
+        return done
+
+    def _check_deletable(self, image: Image, users: list[ContainerRecord], *, force: bool, tags: bool) -> None:
+        running = next((record for record in users if self._running(record)), None)
+        if running is not None:
+            raise CannotDeleteImage(image, f"image is being used by running container {running.short_id}", hard=True)
+        if tags and not force:
+            raise CannotDeleteImage(image, "image is referenced in multiple repositories", hard=False)
+        if users and not force:
+            raise CannotDeleteImage(image, f"image is being used by stopped container {users[0].short_id}", hard=False)
+
+    def _delete(self, image: Image) -> list[Removed]:
+        with self._lock:
+            gone = self._images.pop(image.id, None)
+            refs = [*gone.tags, *gone.digests] if gone is not None else []
+            for ref in refs:
+                self._refs.pop(ref, None)
+        if gone is None:
+            return []
+        for _ in refs:
+            self._publish("untag", image.id, image.id)
+        self._publish("delete", image.id, image.id)
+        return [*(Removed("Untagged", ref) for ref in refs), Removed("Deleted", image.id)]
+
+    def _running(self, record: ContainerRecord) -> bool:
+        return status(record, self._core.watcher.observed(record.short_id, record.run)).running
+
+    def _publish(self, action: str, actor: str, name: str) -> None:
+        self._core.events.publish(Event("image", action, actor, {"name": name}, self._core.now()))
+
+    def list(self, wanted: Filters) -> list[Image]:
+        """All images that match, newest first."""
+        filters.check(wanted, filters.IMAGE_KEYS)
+        with self._lock:
+            images = list(self._images.values())
+        bounds = {key: [self.require(ref).created_at for ref in wanted.get(key, ())] for key in ("before", "since")}
+        now = self._core.now()
+        found = [
+            image
+            for image in images
+            if filters.image_matches(image, wanted)
+            and filters.created_before(image.created_at, wanted, now)
+            and all(image.created_at < limit for limit in bounds["before"])
+            and all(image.created_at > limit for limit in bounds["since"])
+        ]
+        return sorted(found, key=lambda image: image.created_at, reverse=True)
+
+
+def _without(image: Image, ref: str) -> Image:
+    return replace(
+        image,
+        tags=tuple(tag for tag in image.tags if tag != ref),
+        digests=tuple(digest for digest in image.digests if digest != ref),
+    )
+
+
+def _single_repository(image: Image) -> bool:
+    """All names are of one repository, with one tag at most: removing one of them means the image."""
+    names = {parse(ref).familiar_name for ref in (*image.tags, *image.digests)}
+    return len(names) <= 1 and len(image.tags) <= 1

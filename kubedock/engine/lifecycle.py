@@ -1,0 +1,187 @@
+"""What follows from what the cluster shows: a run began, a run ended, a container is gone.
+
+The only place that writes these facts and tells of them, so that each event is published exactly once and in Docker's
+order whoever noticed first: a watch's thread, or the request that ended a container. Nothing here waits or does I/O;
+what needs that goes to ``Tasks``.
+"""
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from kubedock.domain.container import ContainerRecord, Outcome
+from kubedock.domain.event import Event
+from kubedock.domain.status import KILLED, Observed, conclude
+from kubedock.engine.core import Core
+from kubedock.engine.networks import Networks
+from kubedock.errors import NotFound
+from kubedock.state.archive import Segment
+
+logger = logging.getLogger(__name__)
+
+FIRST_BACKOFF, LONGEST_BACKOFF, RESET_AFTER = 0.1, 60.0, 10.0
+REMEMBERED = 1024
+
+
+class Lifecycle:
+    """Takes changes over. ``restart``, ``remove`` and ``save_previous`` are what it hands to ``Tasks``; set by the Engine."""
+
+    def __init__(self, core: Core, networks: Networks) -> None:
+        """Begin to listen to the watcher."""
+        self._core, self._networks = core, networks
+        self._lock = threading.RLock()
+        self._backoff: dict[str, float] = {}
+        self._incarnations: dict[str, tuple[str, int]] = {}
+        self._last: OrderedDict[str, Outcome] = OrderedDict()
+        self.restart: Callable[[str], None]
+        self.remove: Callable[[str], None]
+        self.save_previous: Callable[[ContainerRecord, Segment, str], None]
+        core.watcher.on_change = self.changed
+
+    def changed(self, short_id: str) -> None:
+        """The cluster shows something new of this container."""
+        try:
+            record = self._core.containers.find(short_id)
+        except NotFound:
+            return
+        with self._lock:
+            self._take_over(record.id)
+        self.tell(record.id)
+
+    def tell(self, container_id: str) -> None:
+        """Wake all who wait for this container."""
+        self._core.bell.ring(container_id)
+        self._core.feeds.wake(container_id[:12])
+
+    def publish(self, record: ContainerRecord, action: str, **attributes: str) -> None:
+        """Tell of a container: its labels, name and image are on every event."""
+        about = {**record.spec.labels, "image": record.spec.image, "name": record.name, **attributes}
+        self._core.events.publish(Event("container", action, record.id, about, self._core.now()))
+
+    def end(self, container_id: str, run: int, outcome: Outcome) -> None:
+        """This run has ended, as whoever ended it knows. Nothing happens when its end was known already."""
+        with self._lock:
+            record = self._core.containers.get(container_id)
+            if record is not None and record.run == run and record.outcome is None:
+                self._end(record, outcome)
+        self.tell(container_id)
+
+    def gone(self, record: ContainerRecord) -> None:
+        """The container has been removed from the store."""
+        with self._lock:
+            self._backoff.pop(record.id, None)
+            self._incarnations.pop(record.id, None)
+            self._last[record.id] = record.outcome or Outcome(0)
+            while len(self._last) > REMEMBERED:
+                self._last.popitem(last=False)
+            self.publish(record, "destroy")
+        self.tell(record.id)
+
+    def last_outcome(self, container_id: str) -> Outcome:
+        """How a container that has been removed had ended."""
+        return self._last.get(container_id, Outcome(0))
+
+    def forget_backoff(self, container_id: str) -> None:
+        """The user starts it: Docker's back-off begins anew."""
+        with self._lock:
+            self._backoff.pop(container_id, None)
+            self._incarnations.pop(container_id, None)
+
+    # --- under the lock ----------------------------------------------------------------------------------------
+
+    def _take_over(self, container_id: str) -> None:
+        record = self._core.containers.get(container_id)
+        if record is None or not record.alive:
+            return
+        observed = self._core.watcher.observed(record.short_id, record.run)
+        if observed is None:
+            return
+        record = self._begin(record, observed)
+        if record.spec.workload == "deployment":
+            record = self._incarnate(record, observed)
+        outcome = conclude(record, observed, self._core.now())
+        if outcome is not None:
+            self._end(record, outcome)
+
+    def _begin(self, record: ContainerRecord, observed: Observed) -> ContainerRecord:
+        if record.started_at is not None or not observed.started:
+            return record
+        at = observed.started_at or (observed.terminated and observed.terminated.started_at) or self._core.now()
+        change = self._core.containers.update(record.id, lambda r: replace(r, started_at=at))
+        if change is None:
+            return record
+        self._tell_networks(change.after, "connect")
+        self.publish(change.after, "start")
+        return change.after
+
+    def _tell_networks(self, record: ContainerRecord, action: str) -> None:
+        for network_id in record.endpoints:
+            network = self._core.networks.get(network_id)
+            if network is not None:
+                self._networks.publish_endpoint(action, network, record.id)
+
+    def _incarnate(self, record: ContainerRecord, observed: Observed) -> ContainerRecord:
+        """Count the restarts that the kubelet and the controllers make of a Deployment's container."""
+        now = (observed.uid, observed.restart_count)
+        before = self._incarnations.get(record.id)
+        if not observed.running or now == before:
+            return record
+        self._incarnations[record.id] = now
+        if before is None:
+            return record
+        same_pod = before[0] == observed.uid
+        ended = observed.terminated if same_pod else None
+        segment = Segment(record.run, record.restart_count)
+        change = self._core.containers.update(
+            record.id, lambda r: replace(r, restart_count=r.restart_count + 1, started_at=observed.started_at or self._core.now())
+        )
+        if change is None:
+            return record
+        self.publish(record, "die", exitCode=str(ended.exit_code if ended else KILLED))
+        self.publish(change.after, "start")
+        if same_pod:
+            pod = observed.pod
+            self._core.tasks.submit(f"saving the log of {record.short_id}", lambda: self.save_previous(record, segment, pod))
+        return change.after
+
+    def _end(self, record: ContainerRecord, outcome: Outcome) -> None:
+        again = outcome.started and self._comes_back(record, outcome)
+        change = self._core.containers.update(record.id, lambda r: replace(r, outcome=outcome, restarting=again))
+        if change is None:
+            return
+        record = change.after
+        if not outcome.started:
+            return
+        if outcome.oom_killed:
+            self.publish(record, "oom")
+        self.publish(record, "die", exitCode=str(outcome.exit_code), execDuration=_duration(record.started_at, outcome.finished_at))
+        self._tell_networks(record, "disconnect")
+        if outcome.error:
+            logger.warning("container %s: %s", record.short_id, outcome.error)
+        if again:
+            pause = self._next_backoff(record, outcome)
+            self._core.tasks.submit(f"restart of {record.short_id}", lambda: self.restart(record.id), after=pause)
+        elif record.spec.auto_remove and not record.removing:
+            self._core.tasks.submit(f"automatic removal of {record.short_id}", lambda: self.remove(record.id))
+
+    def _comes_back(self, record: ContainerRecord, outcome: Outcome) -> bool:
+        policy = record.spec.restart
+        if record.stopped or record.removing or self._core.tasks.stopping or record.spec.workload == "deployment":
+            return False
+        if policy.name == "on-failure":
+            more = policy.maximum_retries == 0 or record.restart_count < policy.maximum_retries
+            return outcome.exit_code != 0 and more
+        return policy.name in ("always", "unless-stopped")
+
+    def _next_backoff(self, record: ContainerRecord, outcome: Outcome) -> float:
+        ran = (outcome.finished_at - record.started_at).total_seconds() if outcome.finished_at and record.started_at else 0.0
+        pause = FIRST_BACKOFF if ran >= RESET_AFTER else self._backoff.get(record.id, FIRST_BACKOFF)
+        self._backoff[record.id] = min(pause * 2, LONGEST_BACKOFF)
+        return pause
+
+
+def _duration(started: datetime | None, finished: datetime | None) -> str:
+    return str(max(0, int((finished - started).total_seconds()))) if started and finished else "0"

@@ -1,0 +1,176 @@
+"""Start a container: post its pod, and return when its process runs or has run, or say why it does not."""
+
+import logging
+import threading
+from dataclasses import replace
+
+from kubedock.domain.container import ContainerRecord, Outcome
+from kubedock.domain.names import object_name
+from kubedock.domain.status import Failure, Observed
+from kubedock.engine.core import Core
+from kubedock.engine.lifecycle import Lifecycle
+from kubedock.engine.workloads import Workloads
+from kubedock.errors import (
+    Conflict,
+    InvalidParameter,
+    KubedockError,
+    NoSuchContainer,
+    NotFound,
+    NotModified,
+    System,
+)
+
+logger = logging.getLogger(__name__)
+
+UNKNOWN = 128
+"""Docker's exit code of a container that could not be created."""
+
+
+class Starting:
+    """The use case ``start``, also for restarts by policy."""
+
+    def __init__(self, core: Core, lifecycle: Lifecycle, workloads: Workloads) -> None:
+        self._core, self._lifecycle, self._workloads = core, lifecycle, workloads
+
+    def start(self, ref: str) -> None:
+        """Start. NotModified when it runs already; what the cluster or the runtime says when it cannot be started."""
+        record = self._core.containers.find(ref)
+        self._lifecycle.forget_backoff(record.id)
+        with self._core.sessions.exclusive(record.id):
+            record = self._begin(record.id, by_policy=False)
+        self._await(record)
+
+    def restart_by_policy(self, container_id: str) -> None:
+        """The next run that a restart policy calls for, if it still does."""
+        with self._core.sessions.exclusive(container_id):
+            record = self._core.containers.get(container_id)
+            if record is None or not record.restarting or record.removing or record.stopped:
+                return
+            record = self._begin(container_id, by_policy=True)
+        try:
+            self._await(record)
+        except KubedockError as error:
+            logger.warning("container %s could not be restarted: %s", record.short_id, error)
+
+    def _begin(self, container_id: str, *, by_policy: bool) -> ContainerRecord:
+        """Under the container's lock: the next run, posted."""
+        before = self._core.containers.get(container_id)
+        if before is None:
+            raise NoSuchContainer(container_id)
+        if before.removing:
+            raise Conflict("container is marked for removal and cannot be started")
+        if before.alive or (before.restarting and not by_policy):
+            raise NotModified
+        self._put_away(before)
+        run = before.run + 1
+        name = object_name(self._core.defaults.name_prefix, before.name, before.short_id, run)
+
+        def begun(record: ContainerRecord) -> ContainerRecord:
+            return replace(
+                record,
+                run=run,
+                object_name=name,
+                started_at=None,
+                outcome=None,
+                restarting=False,
+                stopped=False,
+                restart_count=record.restart_count + 1 if by_policy else 0,
+            )
+
+        change = self._core.containers.update(container_id, begun)
+        if change is None:
+            raise NoSuchContainer(container_id)
+        try:
+            self._workloads.post(change.after)
+        except KubedockError as error:
+            self._failed(change.after, Outcome(UNKNOWN, error=str(error), started=False))
+            raise
+        self._limit(change.after)
+        self._lifecycle.changed(change.after.short_id)
+        return change.after
+
+    def _limit(self, record: ContainerRecord) -> None:
+        """A Deployment takes no activeDeadlineSeconds: that limit is enforced here."""
+        seconds = self._core.defaults.active_deadline_seconds
+        if seconds is None or record.spec.workload != "deployment":
+            return
+
+        def end() -> None:
+            now = self._core.containers.get(record.id)
+            if now is not None and now.run == record.run and now.outcome is None:
+                self._core.containers.update(record.id, lambda r: replace(r, stopped=True))
+                self._workloads.scale_to_zero(record)
+
+        self._core.tasks.submit(f"deadline of {record.short_id}", end, after=seconds)
+
+    def _put_away(self, record: ContainerRecord) -> None:
+        """The ended run's log is kept, its pod is not; its file system goes with it."""
+        if record.outcome is None or record.object_name is None:
+            return
+        if record.run == 1 and record.outcome.started and not record.restarting:
+            logger.warning("container %s is started again: it begins with its image's files", record.short_id)
+        self._workloads.save_log(record)
+        self._workloads.delete(record)
+        self._core.watcher.forget(record.short_id, record.run)
+
+    def _await(self, record: ContainerRecord) -> None:
+        """Until the process runs or has run. ``--timeout`` does not count the image's pull, that has its own."""
+        limits, began = self._core.limits, self._core.now()
+        with self._core.bell.listening(record.id) as changed:
+            while True:
+                changed.clear()
+                now = self._core.containers.get(record.id)
+                if now is None and not self._lifecycle.last_outcome(record.id).started:
+                    raise NoSuchContainer(record.id)
+                if now is None or now.run != record.run or now.started_at is not None:
+                    return
+                observed = self._core.watcher.observed(record.short_id, record.run)
+                if now.outcome is not None:
+                    raise self._give_up(now, observed, now.outcome.error or "the container was stopped before it ran")
+                waited = (self._core.now() - began).total_seconds()
+                if observed is None:
+                    left = limits.start - waited
+                elif observed.failure is not None and observed.failure.permanent:
+                    raise self._give_up(now, observed, observed.failure.message)
+                elif observed.failure is not None and observed.failure.kind == "unschedulable":
+                    left = min(limits.schedule, limits.start) - waited
+                elif observed.pulling_since is not None:
+                    left = limits.pull - (self._core.now() - observed.pulling_since).total_seconds()
+                else:
+                    left = limits.start + observed.pull_seconds - waited
+                if left <= 0:
+                    raise self._give_up(now, observed, _why(observed, waited))
+                changed.wait(min(left, threading.TIMEOUT_MAX))
+
+    def _give_up(self, record: ContainerRecord, observed: Observed | None, message: str) -> KubedockError:
+        failure = observed.failure if observed is not None else None
+        code = failure.exit_code if failure is not None and failure.kind == "start" else UNKNOWN
+        self._failed(record, Outcome(code, error=message, started=False))
+        return _error(failure, message)
+
+    def _failed(self, record: ContainerRecord, outcome: Outcome) -> None:
+        """The container keeps its reason; its pod, which never ran anything, must not start behind our back."""
+        self._lifecycle.end(record.id, record.run, outcome)
+        self._workloads.delete_or_try_later(record)
+        self._core.containers.update(record.id, lambda r: replace(r, object_name=None) if r.run == record.run else r)
+        self._core.watcher.forget(record.short_id, record.run)
+        if record.spec.auto_remove:
+            self._lifecycle.remove(record.id)
+        self._lifecycle.tell(record.id)
+
+
+def _error(failure: Failure | None, message: str) -> KubedockError:
+    if failure is None:
+        return System(message)
+    if failure.kind == "start":
+        return InvalidParameter(message)
+    return NotFound(message) if failure.missing else System(message)
+
+
+def _why(observed: Observed | None, waited: float) -> str:
+    if observed is None:
+        return f"the cluster did not create the container's pod within {waited:.0f} s"
+    if observed.failure is not None:
+        return observed.failure.message
+    doing = "its image is still being pulled" if observed.pulling_since else observed.waiting_reason or observed.phase
+    return f"the container did not start within {waited:.0f} s: {doing}"

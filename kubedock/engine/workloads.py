@@ -1,0 +1,119 @@
+"""The Kubernetes object of a container's run: post it, end it, take it away, save its log."""
+
+import logging
+from contextlib import closing
+from dataclasses import replace
+
+from kubedock.cluster import LogOptions
+from kubedock.domain.container import ContainerRecord, Outcome
+from kubedock.domain.status import KILLED
+from kubedock.engine.core import Core
+from kubedock.engine.lifecycle import Lifecycle
+from kubedock.errors import Forbidden, KubedockError, NotFound
+from kubedock.kube import labels
+from kubedock.kube.manifest import deployment_manifest, pod_manifest
+from kubedock.kube.security import is_pod_security_denial
+from kubedock.state.archive import Segment
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 3.0
+SAVED_LOG = 16 * 1024 * 1024
+"""Bytes of a log that are saved at most; the kubelet keeps 10 MiB by default."""
+
+
+class Workloads:
+    """Pods and Deployments of containers."""
+
+    def __init__(self, core: Core, lifecycle: Lifecycle) -> None:
+        self._core, self._lifecycle = core, lifecycle
+        self._restricted = core.defaults.pod_security == "restricted"
+
+    def post(self, record: ContainerRecord) -> None:
+        """Create the object of the record's run. Where the namespace demands the restricted level, once more with it."""
+        try:
+            self._post(record, restricted=self._restricted)
+        except Forbidden as error:
+            if self._restricted or self._core.defaults.pod_security != "auto" or not is_pod_security_denial(str(error)):
+                raise
+            logger.warning("the namespace enforces the restricted Pod Security level: containers are started with it from now on")
+            self._restricted = True
+            self._post(record, restricted=True)
+
+    def _post(self, record: ContainerRecord, *, restricted: bool) -> None:
+        defaults = replace(self._core.defaults, pod_security="restricted") if restricted else self._core.defaults
+        if record.spec.workload == "deployment":
+            self._core.cluster.create("Deployment", deployment_manifest(record, defaults))
+        else:
+            self._core.watcher.expect(self._core.cluster.create("Pod", pod_manifest(record, defaults)))
+
+    def pod_of(self, record: ContainerRecord) -> str | None:
+        """The pod that runs the record's run, as far as it is known."""
+        observed = self._core.watcher.observed(record.short_id, record.run)
+        if observed is not None and not observed.deleted:
+            return observed.pod
+        return record.object_name if record.spec.workload == "pod" and observed is None else None
+
+    def end_hard(self, record: ContainerRecord) -> None:
+        """KILL: save the log, take the pod away at once; the container has exited 137."""
+        self.save_log(record)
+        self.delete(record)
+        self._lifecycle.end(record.id, record.run, Outcome(KILLED, self._core.now()))
+
+    def scale_to_zero(self, record: ContainerRecord) -> None:
+        """Ask the Deployment's controllers to end its pod; its last events carry the exit code."""
+        if record.object_name is not None:
+            self._core.cluster.patch("Deployment", record.object_name, {"spec": {"replicas": 0}})
+
+    def enforce_deadline(self, record: ContainerRecord) -> None:
+        """Have the kubelet end a pod: TERM, then KILL after the pod's own grace period; pod and log stay."""
+        pod = self.pod_of(record)
+        if pod is not None:
+            self._core.cluster.patch("Pod", pod, {"spec": {"activeDeadlineSeconds": 1}})
+
+    def delete(self, record: ContainerRecord) -> None:
+        """Take the run's objects away without waiting for the kubelet. What is gone already is fine."""
+        if record.object_name is None:
+            return
+        try:
+            if record.spec.workload == "deployment":
+                self._core.cluster.delete("Deployment", record.object_name)
+                self._core.cluster.delete_collection(
+                    "Pod", selector=labels.container_selector(self._core.defaults.instance, record.short_id), grace=0
+                )
+            else:
+                self._core.cluster.delete("Pod", record.object_name, grace=0)
+        except NotFound:
+            logger.debug("%s is gone already", record.object_name)
+
+    def delete_or_try_later(self, record: ContainerRecord, tries: int = 10) -> None:
+        """For a pod that must not start behind our back, also when the cluster cannot be reached just now."""
+        try:
+            self.delete(record)
+        except KubedockError as error:
+            logger.warning("container %s: its pod could not be deleted: %s", record.short_id, error)
+            if tries:
+                self._core.tasks.submit(
+                    f"deleting {record.object_name}", lambda: self.delete_or_try_later(record, tries - 1), after=RETRY_SECONDS
+                )
+
+    def save_log(self, record: ContainerRecord) -> None:
+        """Keep the log of the record's run before its pod goes. A log that cannot be had is lost, which is logged."""
+        pod = self.pod_of(record)
+        segment = Segment(record.run, record.restart_count if record.spec.workload == "deployment" else 0)
+        if pod is not None and self._core.archive.get(record.id, segment) is None:
+            self._save(record, segment, pod, previous=False)
+
+    def save_previous(self, record: ContainerRecord, segment: Segment, pod: str) -> None:
+        """Keep the log of the container's instance before the kubelet's restart."""
+        self._save(record, segment, pod, previous=True)
+
+    def _save(self, record: ContainerRecord, segment: Segment, pod: str, *, previous: bool) -> None:
+        text = bytearray()
+        try:
+            with closing(self._core.cluster.logs(pod, LogOptions(limit_bytes=SAVED_LOG, previous=previous))) as stream:
+                while data := stream.read():
+                    text += data
+        except KubedockError as error:
+            logger.warning("container %s: its log could not be saved whole: %s", record.short_id, error)
+        self._core.archive.save(record.id, segment, bytes(text))

@@ -1,0 +1,1 @@
+"""Kubernetes' dialect (pure), and the way to a real API server."""

@@ -1,0 +1,30 @@
+"""The rights that kubedock needs in its namespace: what the Role grants and what a start checks. Nothing cluster-wide."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """Verbs on a resource (with a subresource: ``pods/exec``). Without an ``optional`` one kubedock works, for less."""
+
+    group: str
+    resource: str
+    verbs: tuple[str, ...]
+    purpose: str
+    optional: bool = False
+
+
+RIGHTS = (
+    Right("", "pods", ("create", "get", "list", "watch", "patch", "delete", "deletecollection"), "containers are pods"),
+    Right("", "pods/log", ("get",), "docker logs"),
+    # over WebSockets: get up to Kubernetes 1.34, create from 1.35
+    Right("", "pods/exec", ("create", "get"), "signals to a container's process"),
+    Right("", "pods/attach", ("create", "get"), "docker attach"),
+    Right(
+        "apps",
+        "deployments",
+        ("create", "get", "patch", "delete", "deletecollection"),
+        "restart policies always and unless-stopped",
+    ),
+    Right("", "events", ("list", "watch"), "the sight of a start at once and the times of image pulls", optional=True),
+)

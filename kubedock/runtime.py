@@ -1,0 +1,161 @@
+"""The composition root: builds everything, starts and stops the threads."""
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+from kubedock.background.logfeed import LogFeeds
+from kubedock.background.tasks import Tasks
+from kubedock.background.watcher import Watcher
+from kubedock.cluster import Cluster, Kind
+from kubedock.domain.container import ContainerRecord
+from kubedock.domain.network import Network
+from kubedock.domain.volume import Volume
+from kubedock.engine import Engine
+from kubedock.engine.core import Core, Limits
+from kubedock.engine.events import EventBus
+from kubedock.engine.networks import NetworkNameTaken
+from kubedock.errors import Conflict, KubedockError, NameTaken, NoSuchContainer, NoSuchNetwork, NoSuchVolume, Unavailable
+from kubedock.kube import labels
+from kubedock.kube.gateway import KubeGateway
+from kubedock.kube.manifest import PodDefaults
+from kubedock.kube.preflight import check
+from kubedock.settings import Settings
+from kubedock.state.archive import LogArchive
+from kubedock.state.sessions import Bell, Sessions
+from kubedock.state.store import MemoryStore
+
+logger = logging.getLogger(__name__)
+
+
+def new_id() -> str:
+    """A new id as Docker makes them: 64 hex digits."""
+    return secrets.token_hex(32)
+
+
+def now() -> datetime:
+    """The time."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the engine is told: made from Settings, or by a test."""
+
+    defaults: PodDefaults
+    limits: Limits = field(default_factory=Limits)
+    workload: Literal["auto", "pod", "deployment"] = "auto"
+
+
+class Runtime:
+    """Everything that runs behind the API. ``start`` it in the worker, ``stop`` it once."""
+
+    def __init__(self, cluster: Cluster, options: Options, *, clock: Callable[[], datetime] = now) -> None:
+        """Build all parts over a cluster; nothing runs yet."""
+        self.cluster, self._instance = cluster, options.defaults.instance
+        self._watcher = Watcher(cluster, self._instance)
+        self._feeds, self._tasks = LogFeeds(), Tasks()
+        core = Core(
+            cluster=cluster,
+            containers=MemoryStore[ContainerRecord](
+                "container", missing=NoSuchContainer, taken=lambda name, holder: NameTaken(name, holder=holder)
+            ),
+            networks=MemoryStore[Network]("network", missing=NoSuchNetwork, taken=lambda name, _: NetworkNameTaken(name)),
+            volumes=MemoryStore[Volume](
+                "volume", missing=NoSuchVolume, taken=lambda name, _: Conflict(f"a volume named {name} exists already")
+            ),
+            watcher=self._watcher,
+            feeds=self._feeds,
+            archive=LogArchive(),
+            sessions=Sessions(),
+            bell=Bell(),
+            events=EventBus(clock),
+            tasks=self._tasks,
+            defaults=options.defaults,
+            limits=options.limits,
+            workload=options.workload,
+            now=clock,
+            new_id=new_id,
+        )
+        self.engine = Engine.of(core)
+
+    @classmethod
+    def start(cls, settings: Settings) -> "Runtime":
+        """Connect, check what kubedock needs, and run. KubedockError with one sentence when it cannot."""
+        cluster = KubeGateway.connect(
+            kubeconfig=settings.kubeconfig or None, context=settings.context or None, namespace=settings.namespace or None
+        )
+        for warning in check(cluster, cluster.namespace):
+            logger.warning("%s", warning)
+        runtime = cls(cluster, options_of(settings))
+        runtime.run()
+        logger.info("containers run in namespace %s, as instance %s", cluster.namespace, runtime._instance)
+        return runtime
+
+    def run(self) -> None:
+        """Start the threads; returns when the cluster's first picture is there."""
+        self._tasks.start()
+        self._watcher.start()
+
+    def stop(self, timeout: float) -> None:
+        """End all threads and delete all that carries this instance's label, within about ``timeout`` seconds."""
+        deadline = time.monotonic() + timeout
+        self._tasks.stop(min(1.0, timeout))
+        self._feeds.stop(min(1.0, timeout))
+        if timeout > 0:
+            cleaner = threading.Thread(target=self._clean_up, args=(deadline,), name="clean-up", daemon=True)  # noqa: TID251 - joined below, bounded
+            cleaner.start()
+            cleaner.join(max(0.0, deadline - time.monotonic()))
+            if cleaner.is_alive():
+                logger.warning("the clean-up did not end in time: objects with %s may be left", labels.selector(self._instance))
+        self._watcher.stop(1.0)
+        self.cluster.close()
+
+    def _clean_up(self, deadline: float) -> None:
+        """Deployments first, or they would bring their pods back; then all pods at once."""
+        used = any(record.spec.workload == "deployment" for record in self.engine.core.containers.list())
+        kinds: tuple[Kind, ...] = ("Deployment", "Pod") if used else ("Pod",)
+        for kind in kinds:
+            while True:
+                try:
+                    self.cluster.delete_collection(kind, selector=labels.selector(self._instance), grace=0)
+                    break
+                except Unavailable as error:
+                    if time.monotonic() + 0.2 >= deadline:
+                        logger.warning("clean-up: %s", error)
+                        return
+                    threading.Event().wait(0.2)
+                except KubedockError as error:
+                    logger.warning("clean-up: %s", error)
+                    break
+
+
+def options_of(settings: Settings) -> Options:
+    """What the settings say about the engine, with a new instance's name."""
+    return Options(
+        defaults=PodDefaults(
+            instance=secrets.token_hex(6),
+            name_prefix=settings.pod_name_prefix,
+            image_pull_secrets=settings.image_pull_secrets,
+            service_account=settings.service_account,
+            pull_policy=settings.pull_policy,
+            request_cpu=settings.request_cpu.request,
+            limit_cpu=settings.request_cpu.limit,
+            request_memory=settings.request_memory.request,
+            limit_memory=settings.request_memory.limit,
+            node_selector=settings.node_selector,
+            run_as_user=settings.runas_user,
+            pod_security=settings.pod_security,
+            template=settings.pod_template or None,
+            annotations=settings.annotation,
+            labels=settings.label,
+            active_deadline_seconds=settings.active_deadline_seconds,
+        ),
+        limits=Limits(start=settings.timeout, pull=settings.pull_timeout, schedule=settings.schedule_timeout),
+        workload=settings.workload,
+    )

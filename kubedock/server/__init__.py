@@ -1,0 +1,1 @@
+"""gunicorn: application, settings, and the worker that hands sockets over."""

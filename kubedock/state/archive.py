@@ -1,0 +1,61 @@
+"""Saved logs of runs whose pods are gone. Bounded per container and in all; what was cut off is said."""
+
+import threading
+import zlib
+from typing import NamedTuple
+
+PER_CONTAINER = 32 * 1024 * 1024
+IN_ALL = 512 * 1024 * 1024
+
+
+class Segment(NamedTuple):
+    """One uninterrupted log: of the ``run``-th start, and there of the container's ``instance`` (kubelet restarts)."""
+
+    run: int
+    instance: int = 0
+
+
+class LogArchive:
+    """Timestamped log texts by container and segment, compressed."""
+
+    def __init__(self, *, per_container: int = PER_CONTAINER, in_all: int = IN_ALL) -> None:
+        """Bounds in compressed bytes; the oldest segments go first."""
+        self._lock = threading.Lock()
+        self._texts: dict[str, dict[Segment, bytes]] = {}
+        self._per_container, self._in_all = per_container, in_all
+        self._size = 0
+
+    def save(self, container_id: str, segment: Segment, text: bytes) -> None:
+        """Keep a segment's whole text; a later save of the same segment replaces it."""
+        packed = zlib.compress(text, 1)
+        with self._lock:
+            kept = self._texts.setdefault(container_id, {})
+            self._size += len(packed) - len(kept.get(segment, b""))
+            kept[segment] = packed
+            while len(kept) > 1 and sum(map(len, kept.values())) > self._per_container:
+                self._drop(container_id, min(kept))
+            while self._size > self._in_all and len(self._texts) > 1:
+                oldest = next(iter(self._texts))
+                self._drop(oldest, min(self._texts[oldest]))
+
+    def get(self, container_id: str, segment: Segment) -> bytes | None:
+        """The text, or None where it was not saved."""
+        packed = self._texts.get(container_id, {}).get(segment)
+        return None if packed is None else zlib.decompress(packed)
+
+    def segments(self, container_id: str) -> list[Segment]:
+        """What is saved of a container, in order."""
+        with self._lock:
+            return sorted(self._texts.get(container_id, {}))
+
+    def forget(self, container_id: str) -> None:
+        """The container is gone."""
+        with self._lock:
+            for packed in self._texts.pop(container_id, {}).values():
+                self._size -= len(packed)
+
+    def _drop(self, container_id: str, segment: Segment) -> None:
+        kept = self._texts[container_id]
+        self._size -= len(kept.pop(segment))
+        if not kept:
+            del self._texts[container_id]

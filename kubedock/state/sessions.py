@@ -1,0 +1,83 @@
+"""What lives in this process: a lock per container, who waits for a change, which streams still read.
+
+Nothing of it is stored.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+class Sessions:
+    """Live things by container id."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._locks: dict[str, threading.RLock] = {}
+        self._readers: dict[str, int] = {}
+        self._changed = threading.Condition(self._guard)
+
+    @contextmanager
+    def exclusive(self, container_id: str) -> Iterator[None]:
+        """One start, stop, restart or removal of a container at a time."""
+        with self._guard:
+            lock = self._locks.setdefault(container_id, threading.RLock())
+        with lock:
+            yield
+
+    @contextmanager
+    def reading(self, container_id: str) -> Iterator[None]:
+        """A client reads this container's output: an automatic removal waits for it."""
+        with self._guard:
+            self._readers[container_id] = self._readers.get(container_id, 0) + 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._readers[container_id] -= 1
+                if not self._readers[container_id]:
+                    del self._readers[container_id]
+                self._changed.notify_all()
+
+    def wait_for_readers(self, container_id: str, timeout: float) -> bool:
+        """Until nobody reads this container's output; False when somebody still does after ``timeout`` seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: container_id not in self._readers, timeout)
+
+    def forget(self, container_id: str) -> None:
+        """The container is gone."""
+        with self._guard:
+            self._locks.pop(container_id, None)
+
+
+class Bell:
+    """Wakes all who wait for any change of a container; one per process.
+
+    A waiter looks at what it waits for *after* it has begun to listen, so no change is missed.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._listeners: dict[str, set[Callable[[], None]]] = {}
+
+    @contextmanager
+    def listening(self, container_id: str) -> Iterator[threading.Event]:
+        """An Event that every change of the container sets."""
+        event = threading.Event()
+        with self._lock:
+            self._listeners.setdefault(container_id, set()).add(event.set)
+        try:
+            yield event
+        finally:
+            with self._lock:
+                listeners = self._listeners[container_id]
+                listeners.discard(event.set)
+                if not listeners:
+                    del self._listeners[container_id]
+
+    def ring(self, container_id: str) -> None:
+        """Something about this container has changed."""
+        with self._lock:
+            todo = list(self._listeners.get(container_id, ()))
+        for wake in todo:
+            wake()

@@ -1,0 +1,1 @@
+"""Bytes on their way: frames, channels, logs, cancellation. Knows neither Flask nor Kubernetes' client."""

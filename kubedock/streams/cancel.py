@@ -1,0 +1,71 @@
+"""Tell a thread that blocks on its source that nobody waits for it any more."""
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Self
+
+
+class Cancel:
+    """Set once, from any thread; runs the callbacks that are registered on it.
+
+    A blocked thread registers what wakes it (put a sentinel, shut a socket down) and checks ``reason`` after waking.
+    Callbacks run in the thread that cancels; they must be short and must not raise.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._callbacks: list[Callable[[], None]] = []
+        self.reason: str | None = None
+
+    def set(self, reason: str) -> None:
+        """Cancel. Only the first reason counts."""
+        with self._lock:
+            if self.reason is not None:
+                return
+            self.reason, todo, self._callbacks = reason, self._callbacks, []
+        for callback in todo:
+            callback()
+
+    def on_cancel(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back when cancelled, at once if it was already. Returns what takes the registration back."""
+        with self._lock:
+            if self.reason is None:
+                self._callbacks.append(callback)
+                return lambda: self._discard(callback)
+        callback()
+        return lambda: None
+
+    def _discard(self, callback: Callable[[], None]) -> None:
+        with self._lock:
+            if callback in self._callbacks:
+                self._callbacks.remove(callback)
+
+
+class Wakeup:
+    """A file descriptor that becomes readable when a Cancel is set: for threads that wait with ``poll``."""
+
+    def __init__(self, cancel: Cancel) -> None:
+        self._lock = threading.Lock()
+        self._fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._take_back = cancel.on_cancel(self._wake)
+
+    def fileno(self) -> int:
+        """For poll."""
+        return self._fd
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Close it; a Cancel that comes later does not touch the number any more."""
+        self._take_back()
+        with self._lock:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _wake(self) -> None:
+        with self._lock:
+            if self._fd >= 0:
+                os.eventfd_write(self._fd, 1)

@@ -1,0 +1,93 @@
+"""Images over the API."""
+
+import pytest
+
+from kubedock.domain.image import parse
+
+ALPINE = parse("alpine").image_id
+
+
+@pytest.mark.operation("ImageCreate")
+@pytest.mark.parametrize(
+    ("query", "name", "tag"),
+    [
+        ("fromImage=redis&tag=7", "redis:7", "7"),
+        ("fromImage=docker.io%2Flibrary%2Fredis&tag=latest", "redis:latest", "latest"),
+        ("fromImage=quay.io/me/app:1", "quay.io/me/app:1", "1"),
+        ("fromImage=redis&tag=&platform=linux/amd64&authconfig=", "redis:latest", "latest"),
+    ],
+)
+def test_a_pull_is_a_stream_with_a_closing_status(docker, query, name, tag):
+    """A fixed Content-Length would break docker-py, a missing status docker-java."""
+    answer = docker.post(f"/images/create?{query}", headers={"X-Registry-Auth": "e30="})
+
+    assert (answer.headers["Content-Type"], "Content-Length" in answer.headers) == ("application/json", False)
+    assert answer.lines == [
+        {"status": f"Pulling from {parse(name).repository}", "id": tag},
+        {"status": f"Status: Downloaded newer image for {name}"},
+    ]
+    assert docker.get(f"/images/{name}/json").json["RepoTags"] == [name]
+    assert docker.post(f"/images/create?{query}").lines[-1] == {"status": f"Status: Image is up to date for {name}"}
+
+
+@pytest.mark.operation("ImageCreate")
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("fromImage=Upper", 400),
+        ("fromImage=a&tag=%20", 400),
+        ("", 400),
+        ("fromSrc=-&repo=x", 501),
+        ("fromImage=a&platform=%25", 400),
+    ],
+)
+def test_a_bad_pull_is_refused_with_a_status(docker, query, status):
+    """Before the stream begins."""
+    docker.post(f"/images/create?{query}", expect=status)
+
+
+@pytest.mark.operation("ImageInspect")
+@pytest.mark.operation("ImageHistory")
+@pytest.mark.operation("ImageList")
+def test_an_image_is_shown_whole(docker):
+    """testcontainers-go dereferences Config without looking."""
+    found = docker.get("/images/alpine/json").json
+    assert (found["Id"], found["RepoTags"], found["Os"]) == (ALPINE, ["alpine:latest"], "linux")
+    assert isinstance(found["Config"], dict)
+    assert found["RootFS"]["Type"] == "layers"
+    assert docker.get(f"/images/{ALPINE[7:19]}/json").json == found
+    [row] = docker.get("/images/json").json
+    assert (row["Id"], row["RepoTags"], row["Containers"]) == (ALPINE, ["alpine:latest"], 0)
+    assert docker.get("/images/json", filters={"reference": {"busy*": True}}).json == []
+    assert [layer["Tags"] for layer in docker.get("/images/alpine/history").json] == [["alpine:latest"]]
+    assert docker.get("/images/nothing/json", expect=404).message == "No such image: nothing:latest"
+    assert docker.get("/images/nothing/history", expect=404).message == "No such image: nothing:latest"
+
+
+@pytest.mark.operation("ImageTag")
+def test_a_tag_may_hold_slashes(docker):
+    """Raw or as %2F."""
+    docker.post("/images/docker.io/library/alpine/tag?repo=quay.io/me/app&tag=1", expect=201)
+    docker.post("/images/quay.io%2Fme%2Fapp:1/tag?repo=mine", expect=201)
+    assert docker.get("/images/mine/json").json["RepoTags"] == ["alpine:latest", "quay.io/me/app:1", "mine:latest"]
+    docker.post("/images/nothing/tag?repo=x", expect=404)
+    docker.post("/images/alpine/tag", expect=400)
+    docker.post("/images/alpine/tag?repo=x&tag=%20", expect=400)
+
+
+@pytest.mark.operation("ImageDelete")
+def test_a_removal_tells_what_it_did(docker, a_container):
+    """A list, 409 for what is used."""
+    web = a_container("web")
+    assert "must force" in docker.delete("/images/alpine", expect=409).message
+    docker.delete(f"/containers/{web}")
+    assert docker.delete("/images/alpine", expect=200).json == [{"Untagged": "alpine:latest"}, {"Deleted": ALPINE}]
+    docker.delete("/images/alpine", expect=404)
+
+
+@pytest.mark.operation("ImagePrune")
+def test_prune_takes_all_unused_when_asked(docker):
+    """dangling=false."""
+    assert docker.post("/images/prune").json == {"ImagesDeleted": [], "SpaceReclaimed": 0}
+    gone = docker.post("/images/prune", filters={"dangling": {"false": True}}).json
+    assert gone == {"ImagesDeleted": [{"Untagged": "alpine:latest"}, {"Deleted": ALPINE}], "SpaceReclaimed": 0}

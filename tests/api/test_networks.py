@@ -1,0 +1,95 @@
+"""Networks over the API."""
+
+import pytest
+
+
+@pytest.mark.operation("NetworkCreate")
+@pytest.mark.operation("NetworkInspect")
+@pytest.mark.operation("NetworkList")
+def test_a_network_is_made_and_shown(docker):
+    """Whole, with a subnet and an empty Containers."""
+    body = {
+        "Name": "mine",
+        "CheckDuplicate": True,
+        "Driver": "bridge",
+        "IPAM": {"Config": None},
+        "Labels": {"a": "b"},
+        "Options": None,
+    }
+    made = docker.post("/networks/create", body, expect=201).json
+    found = docker.get("/networks/mine").json
+
+    assert made == {"Id": found["Id"], "Warning": ""}
+    expected = {"Name": "mine", "Driver": "bridge", "Scope": "local", "Labels": {"a": "b"}, "Containers": {}, "Internal": False}
+    assert {key: found[key] for key in expected} == expected
+    assert found["IPAM"]["Config"] == [{"Subnet": "172.18.0.0/16", "Gateway": "172.18.0.1"}]
+    assert [network["Name"] for network in docker.get("/networks").json] == ["bridge", "host", "none", "mine"]
+    assert [network["Name"] for network in docker.get("/networks", filters={"type": ["custom"]}).json] == ["mine"]
+
+
+@pytest.mark.operation("NetworkCreate")
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        ({"Name": "bridge"}, 403, "operation is not permitted on predefined bridge network "),
+        ({"Name": "taken"}, 409, "network with name taken already exists"),
+        ({"Name": ""}, 400, "invalid name: name is empty"),
+        ({"Name": "x", "Scope": "swarm"}, 403, "cannot create a swarm scoped network when swarm is not active"),
+        ({"Name": "x", "IPAM": {"Config": [{"Subnet": "x"}]}}, 400, "invalid network config:\ninvalid subnet x"),
+        ({"Name": "x", "IPAM": {"Config": [5]}}, 400, "invalid JSON: IPAM.Config: an array of objects is expected"),
+        ({"Name": "x", "Internal": "yes"}, 400, "invalid JSON: Internal: true or false is expected"),
+    ],
+)
+def test_what_makes_no_network_is_refused(docker, body, status, message):
+    """With Docker's statuses and texts."""
+    docker.post("/networks/create", {"Name": "taken"}, expect=201)
+    assert docker.post("/networks/create", body, expect=status).message == message
+
+
+@pytest.mark.operation("NetworkConnect")
+@pytest.mark.operation("NetworkDisconnect")
+@pytest.mark.operation("NetworkDelete")
+def test_a_container_joins_and_leaves(docker, a_container):
+    """Shown on both sides; the network goes when nobody runs on it."""
+    network = docker.post("/networks/create", {"Name": "mine"}, expect=201).json["Id"]
+    web = a_container("web")
+    docker.post("/networks/mine/connect", {"Container": "web", "EndpointConfig": {"Aliases": ["db"]}})
+    docker.post("/containers/web/start", expect=204)
+
+    assert list(docker.get("/networks/mine").json["Containers"]) == [web]
+    mine = docker.get("/containers/web/json").json["NetworkSettings"]["Networks"]["mine"]
+    assert (mine["NetworkID"], "db" in mine["Aliases"]) == (network, True)
+    assert "has active endpoints" in docker.delete("/networks/mine", expect=403).message
+    docker.post(f"/networks/{network[:12]}/disconnect", {"Container": web, "Force": False})
+    docker.delete("/networks/mine")
+    assert docker.get("/networks/mine", expect=404).message == "network mine not found"
+    assert docker.delete("/networks/bridge", expect=403).message == "bridge is a pre-defined network and cannot be removed"
+
+
+@pytest.mark.operation("NetworkConnect")
+@pytest.mark.operation("NetworkDisconnect")
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("connect", {"Container": "nobody"}, 404),
+        ("connect", {}, 400),
+        ("connect", {"Container": 5}, 400),
+        ("connect", {"Container": "web", "EndpointConfig": {"Aliases": "x"}}, 400),
+        ("disconnect", {"Container": "nobody"}, 404),
+        ("disconnect", {"Container": "web"}, 404),
+    ],
+)
+def test_what_cannot_join_or_leave_is_refused(docker, a_container, path, body, status):
+    """With Docker's statuses."""
+    docker.post("/networks/create", {"Name": "mine"}, expect=201)
+    a_container("web")
+    docker.post(f"/networks/mine/{path}", body, expect=status)
+    docker.post(f"/networks/nothing/{path}", {"Container": "web"}, expect=404)
+
+
+@pytest.mark.operation("NetworkPrune")
+def test_prune_takes_what_is_not_used(docker):
+    """By name."""
+    docker.post("/networks/create", {"Name": "mine"}, expect=201)
+    assert docker.post("/networks/prune", filters={"until": {"2000-01-01": True}}).json == {"NetworksDeleted": []}
+    assert docker.post("/networks/prune").json == {"NetworksDeleted": ["mine"]}

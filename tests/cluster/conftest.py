@@ -1,0 +1,89 @@
+"""Servers on the real cluster, one for each place, and clients for them.
+
+A test runs against the server outside; marked ``subset`` it runs at all three places.
+"""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import docker
+import pytest
+import yaml
+
+from tests.support.clients import ALPINE, DockerCli
+from tests.support.kubedock_server import KUBEDOCK, OUTSIDE, PLACES, KubedockServer, Place, kubedock_server
+from tests.support.realcluster import RealCluster, namespace_of_our_own
+from tests.support.shared import ROOT
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests of this folder need the cluster."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.cluster)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The places of a test."""
+    if "place" in metafunc.fixturenames:
+        places = PLACES if metafunc.definition.get_closest_marker("subset") else (OUTSIDE,)
+        metafunc.parametrize("place", places, ids=[place.name for place in places], scope="session")
+
+
+@pytest.fixture(scope="session")
+def server_at(real_cluster: RealCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Place], KubedockServer]]:
+    """The server of a place: started when it is asked for first, ended with the session."""
+    started: dict[Place, KubedockServer] = {}
+    with ExitStack() as stack:
+
+        def get(place: Place) -> KubedockServer:
+            if place not in started:
+                folder = tmp_path_factory.mktemp(place.name)
+                kubeconfig = least_rights(real_cluster) if place.least else None
+                server = stack.enter_context(kubedock_server(real_cluster, folder, place=place, kubeconfig=kubeconfig))
+                started[place] = server
+                server.cli().ok("pull", ALPINE)
+            return started[place]
+
+        yield get
+
+
+def least_rights(real: RealCluster) -> Path:
+    """A kubeconfig of a ServiceAccount with the Role that kubedock prints."""
+    argv = (*KUBEDOCK, "manifests", "role", "-n", real.namespace)
+    printed = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=30, check=True).stdout
+    roles = [found for found in yaml.safe_load_all(printed) if found and found["kind"] == "Role"]
+    assert len(roles) == 1, printed
+    return real.service_account(roles[0]["rules"])
+
+
+@pytest.fixture
+def server(place: Place, server_at: Callable[[Place], KubedockServer]) -> KubedockServer:
+    """The session's server at the test's place."""
+    return server_at(place)
+
+
+@pytest.fixture(name="docker")
+def docker_command(server: KubedockServer) -> Iterator[DockerCli]:
+    """The docker command; containers with names that it gave are removed at the end."""
+    cli = server.cli()
+    yield cli
+    cli.clean()
+
+
+@pytest.fixture
+def client(server: KubedockServer) -> Iterator[docker.DockerClient]:
+    """docker-py."""
+    found = server.client()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def own_namespace(tmp_path: Path) -> Iterator[RealCluster]:
+    """A namespace for a test that breaks something in it."""
+    yield from namespace_of_our_own(tmp_path)

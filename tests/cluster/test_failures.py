@@ -1,0 +1,174 @@
+"""Containers that cannot be made or started: Docker's sentence within seconds, and what is left tells why."""
+
+import time
+
+import pytest
+
+from tests.support.clients import ALPINE, DockerCli
+from tests.support.kubedock_server import kubedock_server, pods
+from tests.support.realcluster import RealCluster
+
+QUICKLY = 8.0
+"""Seconds: a generous bound on a shared machine for what takes two or three."""
+
+
+def run_quickly(docker: DockerCli, *words: str, within: float = QUICKLY) -> tuple[int, str, str]:
+    """A run that must fail within seconds."""
+    began = time.monotonic()
+    done = docker("run", *words)
+    took = time.monotonic() - began
+    assert took < within, f"{took:.1f} s: {done}"
+    return done
+
+
+@pytest.mark.subset
+def test_an_image_that_is_not_there(docker: DockerCli, real_cluster: RealCluster) -> None:
+    """Docker's error, exit code 125; the failed container can be looked at, and no pod is left."""
+    name = docker.name()
+
+    code, out, err = run_quickly(docker, "--name", name, "nosuch/image")
+
+    assert (code, out) == (125, "")
+    assert "manifest for nosuch/image:latest not found: manifest unknown" in err or "pull access denied for nosuch/image" in err
+    assert docker("logs", name) == (0, "", "")
+    assert docker.inspect(name, ".State.Status") == "created"
+    assert "nosuch/image" in docker.inspect(name, ".State.Error")
+    assert docker.inspect(name, ".State.ExitCode") == "128"
+    short = docker.inspect(name, ".Id")[:12]
+    assert pods(real_cluster, f"kubedock.containerid={short}") == []
+    assert docker.ok("rm", name) == name
+
+
+def test_an_image_that_is_not_there_with_rm(docker: DockerCli) -> None:
+    """The container goes, the client does not hang."""
+    name = docker.name()
+
+    code, _, err = run_quickly(docker, "--rm", "--name", name, "nosuch/image:1")
+
+    assert code == 125
+    assert "nosuch/image" in err
+    assert docker.ok("ps", "-aq", "-f", f"name={name}") == ""
+
+
+REFUSED = (
+    (("-v", "/tmp:/x"), "/tmp"),
+    (("--mount", "type=bind,source=/tmp,target=/x"), "/tmp"),
+    (("--device", "/dev/null"), "HostConfig.Devices is not supported"),
+    (("-u", "postgres"), 'User "postgres" is not supported'),
+    (("--network", "container:x"), "NetworkMode container: is not supported"),
+    (("--pid", "container:x"), "is not supported"),
+    (("--ipc", "container:x"), "is not supported"),
+    (("--volumes-from", "x"), "HostConfig.VolumesFrom is not supported"),
+    (("--gpus", "all"), "HostConfig.DeviceRequests is not supported"),
+    (("--network", "nosuch"), "network nosuch not found"),
+    (("-m", "1m"), "Minimum memory limit allowed is 6MB"),
+    (("--cap-add", "NOSUCH"), 'unknown capability: "CAP_NOSUCH"'),
+    (("-w", "relative"), "the working directory 'relative' is invalid, it needs to be an absolute path"),
+    (("--restart", "always", "--rm"), "onflicting options"),
+    (("--label", "kubedock.workload=deployment"), "deployment needs the restart policy always or unless-stopped"),
+)
+
+
+@pytest.mark.parametrize(("options", "sentence"), REFUSED, ids=[" ".join(options) for options, _ in REFUSED])
+def test_bad_options_are_refused_with_a_sentence(docker: DockerCli, options: tuple[str, ...], sentence: str) -> None:
+    """125, and there is no container."""
+    name = docker.name()
+
+    code, out, err = run_quickly(docker, *options, "--name", name, ALPINE, "true", within=3)
+
+    assert (code, out) == (125, "")
+    assert sentence in err
+    assert docker.ok("ps", "-aq", "-f", f"name={name}") == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("-p", "80"), "PortBindings is not applied"),
+        (("-P",), "PublishAllPorts is not applied"),
+        (("--health-cmd", "true"), "Healthcheck is not"),
+        (("--ulimit", "nofile=100"), "Ulimits is not applied"),
+        (("--init",), "Init is not applied"),
+        (("-v", "/var/run/docker.sock:/var/run/docker.sock"), "docker.sock"),
+        (("--hostname", "not_valid.x"), 'Hostname "not_valid.x"'),
+        (("--pids-limit", "100"), "PidsLimit is not applied"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_is_not_applied_is_a_warning(docker: DockerCli, options: tuple[str, ...], sentence: str) -> None:
+    """On the client's terminal; the container is made."""
+    name = docker.name()
+
+    done = docker("create", *options, "--name", name, ALPINE, "true")
+
+    assert done.code == 0
+    assert f"WARNING: {sentence}" in done.err or ("WARNING: " in done.err and sentence in done.err)
+
+
+def test_a_healthcheck_shows_no_health(docker: DockerCli) -> None:
+    """What is not known is not invented."""
+    name = docker.name()
+    docker.ok("create", "--health-cmd", "true", "--name", name, ALPINE, "true")
+
+    assert docker.inspect(name, "json .State.Health") in ("null", "<no value>")
+
+
+def test_more_cpus_than_any_node_has(own_namespace: RealCluster) -> None:
+    """The scheduler's reason, after ``--schedule-timeout``."""
+    with kubedock_server(own_namespace, own_namespace.folder, "--schedule-timeout", "2s", "--request-cpu", "1000") as server:
+        cli = server.cli()
+        cli.ok("pull", ALPINE)
+        name = cli.name()
+
+        code, _, err = run_quickly(cli, "--name", name, ALPINE, "true")
+
+        assert code == 125
+        assert "no node can run the container: 0/1 nodes are available: 1 Insufficient cpu." in err
+        assert "Insufficient cpu" in cli.inspect(name, ".State.Error")
+        assert pods(own_namespace) == []
+
+
+def test_a_node_that_no_label_fits(own_namespace: RealCluster) -> None:
+    """Likewise, with --rm."""
+    options = ("--schedule-timeout", "2s", "--node-selector", "nosuch=label")
+    with kubedock_server(own_namespace, own_namespace.folder, *options) as server:
+        cli = server.cli()
+        cli.ok("pull", ALPINE)
+        name = cli.name()
+
+        code, _, err = run_quickly(cli, "--rm", "--name", name, ALPINE, "true")
+
+        assert code == 125
+        assert "no node can run the container: 0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector" in err
+        assert cli.ok("ps", "-aq") == ""
+
+
+def test_a_quota(own_namespace: RealCluster) -> None:
+    """The API server's reason, at once; within the quota all is well again."""
+    own_namespace.apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "one"}, "spec": {"hard": {"pods": "1"}}})
+    own_namespace.kubectl("wait", "--for=jsonpath={.status.hard.pods}=1", "resourcequota/one", "--timeout=30s")
+    with kubedock_server(own_namespace, own_namespace.folder) as server:
+        cli = server.cli()
+        cli.ok("pull", ALPINE)
+        first, second = cli.name(), cli.name()
+        cli.ok("run", "-d", "--name", first, ALPINE, "sleep", "100")
+
+        code, _, err = run_quickly(cli, "--name", second, ALPINE, "true", within=4)
+
+        assert code == 125
+        assert "exceeded quota: one, requested: pods=1, used: pods=1, limited: pods=1" in err
+        assert "exceeded quota: one" in cli.inspect(second, ".State.Error")
+        assert cli("logs", second) == (0, "", "")
+
+
+def test_restricted_pod_security_is_kept_to(own_namespace: RealCluster) -> None:
+    """A namespace that demands it: an image that needs root ends in a sentence, a numbered user runs."""
+    own_namespace.kubectl("label", "namespace", own_namespace.namespace, "pod-security.kubernetes.io/enforce=restricted")
+    with kubedock_server(own_namespace, own_namespace.folder) as server:
+        cli = server.cli()
+        cli.ok("pull", ALPINE)
+
+        code, _, err = run_quickly(cli, "--rm", "--name", cli.name(), ALPINE, "true")
+        assert code == 125
+        assert "name another user by its number" in err
+        assert cli("run", "--rm", "-u", "1000", "--name", cli.name(), ALPINE, "id", "-u") == (0, "1000\n", "")

@@ -1,0 +1,150 @@
+"""``kubedock server`` itself on the cluster: what it needs to start, and what it leaves behind."""
+
+import signal
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.support.clients import ALPINE
+from tests.support.kubedock_server import kubedock_server, pods, server_argv
+from tests.support.live import LiveServer, eventually
+from tests.support.realcluster import RealCluster
+from tests.support.shared import ROOT
+
+SLEEPER = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "somebody-elses", "labels": {"kubedock": "true", "kubedock.id": "another"}},
+    "spec": {"containers": [{"name": "main", "image": ALPINE, "command": ["sleep", "300"]}], "terminationGracePeriodSeconds": 0},
+}
+
+
+def refused(kubeconfig: Path, namespace: str, *options: str, seconds: float = 30) -> str:
+    """A server that must not start: exit code 1, one sentence on stderr and nothing else."""
+    argv = server_argv(*options, kubeconfig=kubeconfig, namespace=namespace)
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=seconds, check=False)
+    assert done.returncode == 1, done
+    assert done.stdout == ""
+    assert done.stderr.startswith("kubedock: ")
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr.removeprefix("kubedock: ").rstrip()
+
+
+def test_a_namespace_that_does_not_exist(real_cluster: RealCluster) -> None:
+    """Is named."""
+    sentence = refused(real_cluster.kubeconfig, "nosuch-namespace")
+
+    assert "nosuch-namespace" in sentence
+    assert "not" in sentence
+
+
+def test_missing_rights_are_named(real_cluster: RealCluster) -> None:
+    """A ServiceAccount that may look at pods and not create them."""
+    rules = [{"apiGroups": [""], "resources": ["pods", "pods/log", "events"], "verbs": ["get", "list", "watch"]}]
+    kubeconfig = real_cluster.service_account(rules, name="looker")
+
+    sentence = refused(kubeconfig, real_cluster.namespace)
+
+    assert "create pods" in sentence
+
+
+def test_a_token_that_is_not_valid(real_cluster: RealCluster) -> None:
+    """401 becomes a sentence."""
+    kubeconfig = real_cluster.service_account([], name="nobody")
+    text = kubeconfig.read_text()
+    token = next(line.split(":")[1].strip() for line in text.splitlines() if "token:" in line)
+    kubeconfig.write_text(text.replace(token, "not-a-token"))
+
+    assert "nauthorized" in refused(kubeconfig, real_cluster.namespace)
+
+
+def test_an_api_server_that_cannot_be_reached(real_cluster: RealCluster, tmp_path: Path) -> None:
+    """Within seconds."""
+    kubeconfig = tmp_path / "nowhere.kubeconfig"
+    text = real_cluster.kubeconfig.read_text()
+    address = next(line.split(": ")[1].strip() for line in text.splitlines() if "server:" in line)
+    kubeconfig.write_text(text.replace(address, "https://127.0.0.1:1"))
+
+    assert "127.0.0.1:1" in refused(kubeconfig, real_cluster.namespace)
+
+
+def test_no_kubeconfig_at_all(tmp_path: Path) -> None:
+    """A file that is not there is named."""
+    assert "nosuch.kubeconfig" in refused(tmp_path / "nosuch.kubeconfig", "default")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["TERM", "INT"])
+def test_the_end_takes_what_the_instance_made_and_nothing_else(own_namespace: RealCluster, number: int) -> None:
+    """Pods and Deployments of this server go, another one's stay."""
+    own_namespace.apply(SLEEPER)
+    with kubedock_server(own_namespace, own_namespace.folder) as server:
+        cli = server.cli()
+        cli.ok("pull", ALPINE)
+        cli.ok("run", "-d", ALPINE, "sleep", "300")
+        cli.ok("run", "-d", "--restart", "always", ALPINE, "sleep", "300")
+        cli.ok("run", ALPINE, "true")
+        assert len(pods(own_namespace)) == 4
+
+        server.live.signal(number)
+
+        assert server.live.wait(15) == 0
+        assert [pod["metadata"]["name"] for pod in pods(own_namespace)] == ["somebody-elses"]
+        assert own_namespace.kubectl("get", "deployments", "-o", "name") == ""
+
+
+def test_a_second_signal_ends_at_once(own_namespace: RealCluster) -> None:
+    """Pods are left, which is said."""
+    with kubedock_server(own_namespace, own_namespace.folder) as server:
+        cli = server.cli()
+        cli.ok("pull", ALPINE)
+        cli.ok("run", "-d", ALPINE, "sleep", "300")
+        server.live.process.send_signal(signal.SIGSTOP)
+        server.live.signal(signal.SIGTERM)
+        server.live.process.send_signal(signal.SIGCONT)
+        server.live.signal(signal.SIGTERM)
+
+        code = server.live.wait(5)
+
+    assert code in (0, 128 + signal.SIGTERM)
+    assert "Traceback" not in server.live_log
+
+
+def test_waiting_clients_end_with_the_server(own_namespace: RealCluster) -> None:
+    """logs -f, wait and events do not hang, and the server does not wait for them."""
+    with kubedock_server(own_namespace, own_namespace.folder) as server:
+        cli = server.cli()
+        cli.ok("pull", ALPINE)
+        cli.ok("run", "-d", "--name", "it", ALPINE, "sh", "-c", "echo up; sleep 300")
+        with cli.begin("logs", "-f", "it") as logs, cli.begin("wait", "it") as wait, cli.begin("events") as events:
+            logs.says("up\n")
+            server.live.signal(signal.SIGTERM)
+            assert server.live.wait(10) == 0
+            for client in (logs, wait, events):
+                client.wait(5)
+
+
+def test_two_servers_do_not_see_each_other(own_namespace: RealCluster, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """One namespace, two instances: names are free in each."""
+    with (
+        kubedock_server(own_namespace, tmp_path_factory.mktemp("one")) as one,
+        kubedock_server(own_namespace, tmp_path_factory.mktemp("two")) as two,
+    ):
+        clients = [one.cli(), two.cli()]
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda cli: cli.ok("pull", ALPINE), clients))
+            list(pool.map(lambda cli: cli.ok("run", "-d", "--name", "same", ALPINE, "sleep", "300"), clients))
+        clients[0].ok("rm", "-f", "same")
+        assert clients[0].ok("ps", "-aq") == ""
+        assert clients[1].inspect("same", ".State.Running") == "true"
+
+
+def test_a_json_log(own_namespace: RealCluster) -> None:
+    """Each line of it is an object, also on the cluster."""
+    import json
+
+    argv = server_argv("--log-format", "json", "-v", "1", kubeconfig=own_namespace.kubeconfig, namespace=own_namespace.namespace)
+    with LiveServer(argv) as live:
+        eventually(lambda: own_namespace.namespace in live.log, what="the namespace in the log")
+        assert [line for line in live.log.splitlines() if not json.loads(line)["message"]] == []

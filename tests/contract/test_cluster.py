@@ -1,0 +1,497 @@
+"""The cluster's contract: the same tests over the cluster in memory and over a real one."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from kubedock.cluster import Cluster, LogOptions
+from kubedock.cluster.fake import FakeCluster
+from kubedock.errors import Conflict, Gone, InvalidParameter, NotFound
+from kubedock.streams.channels import ExitStatus, exit_status
+from tests.support.waiting import converse, gathered, in_thread, until
+
+
+@pytest.fixture(params=["memory", pytest.param("real", marks=pytest.mark.cluster)])
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A cluster to work with."""
+    if request.param == "memory":
+        yield FakeCluster()
+        return
+    from kubedock.kube.gateway import KubeGateway
+
+    real = request.getfixturevalue("real_cluster")
+    gateway = KubeGateway.connect(str(real.kubeconfig), None, real.namespace)
+    yield gateway
+    gateway.close()
+
+
+@pytest.fixture
+def label(cluster: Cluster) -> Iterator[str]:
+    """A value for the label ``test``, by which everything is deleted afterwards."""
+    value = secrets.token_hex(4)
+    yield value
+    for kind in ("Deployment", "Pod", "ConfigMap"):
+        cluster.delete_collection(kind, selector=f"test={value}", grace=0)
+
+
+@pytest.fixture
+def pod(cluster: Cluster, label: str) -> Callable[..., str]:
+    """Create a pod; its name."""
+
+    def create(*command: str, image: str = "alpine", started: bool = True, **spec: Any) -> str:
+        name = f"p-{secrets.token_hex(4)}"
+        main = {"name": "main", "image": image, "imagePullPolicy": "IfNotPresent", "command": list(command)}
+        manifest = {
+            "metadata": {"name": name, "labels": {"test": label}},
+            "spec": {"restartPolicy": "Never", "automountServiceAccountToken": False, "containers": [main], **spec},
+        }
+        cluster.create("Pod", manifest)
+        if started:
+            until(lambda: main_state(cluster, name).keys() & {"running", "terminated"})
+        return name
+
+    return create
+
+
+@pytest.fixture
+def configmap(cluster: Cluster, label: str) -> Callable[..., str]:
+    """Create a ConfigMap; its name."""
+
+    def create(**data: str) -> str:
+        name = f"c-{secrets.token_hex(4)}"
+        cluster.create("ConfigMap", {"metadata": {"name": name, "labels": {"test": label}}, "data": data})
+        return name
+
+    return create
+
+
+def main_state(cluster: Cluster, pod: str) -> dict[str, Any]:
+    """The state of a pod's container."""
+    statuses = cluster.get("Pod", pod)["status"].get("containerStatuses") or [{}]
+    state: dict[str, Any] = statuses[0].get("state", {})
+    return state
+
+
+def ended(cluster: Cluster, pod: str) -> dict[str, Any]:
+    """How a pod's container ended."""
+    state: dict[str, Any] = until(lambda: main_state(cluster, pod).get("terminated"))
+    return state
+
+
+def all_of(cluster: Cluster, pod: str, options: LogOptions | None = None) -> bytes:
+    """A log to its end."""
+    stream, data = cluster.logs(pod, options or LogOptions()), b""
+    while part := stream.read():
+        data += part
+    stream.close()
+    return data
+
+
+def texts(log: bytes) -> list[bytes]:
+    """A log's lines without their times, which must be well formed."""
+    lines = []
+    for line in log.splitlines(keepends=True):
+        moment, _, text = line.partition(b" ")
+        assert len(moment) == 30, line
+        assert moment.endswith(b"Z"), line
+        lines.append(text)
+    return lines
+
+
+# --- objects ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_object_is_got_as_it_was_created(cluster: Cluster, configmap: Callable[..., str]) -> None:
+    """What is posted comes back with what the API adds."""
+    name = configmap(a="1")
+
+    stored = cluster.get("ConfigMap", name)
+
+    assert (stored["kind"], stored["apiVersion"], stored["data"]) == ("ConfigMap", "v1", {"a": "1"})
+    assert stored["metadata"]["namespace"] == cluster.namespace
+    assert {"uid", "resourceVersion", "creationTimestamp"} <= stored["metadata"].keys()
+
+
+def test_a_name_is_taken_once(cluster: Cluster, configmap: Callable[..., str]) -> None:
+    """The second object of a name is a conflict."""
+    name = configmap()
+
+    with pytest.raises(Conflict, match=f'^configmaps "{name}" already exists$'):
+        cluster.create("ConfigMap", {"metadata": {"name": name}})
+
+
+def test_unknown_objects_are_not_found(cluster: Cluster) -> None:
+    """All that takes a name says so."""
+    for attempt in (
+        lambda: cluster.get("Pod", "nosuch"),
+        lambda: cluster.delete("Pod", "nosuch"),
+        lambda: cluster.patch("Pod", "nosuch", {"metadata": {"labels": {"a": "b"}}}),
+        lambda: cluster.logs("nosuch", LogOptions()),
+        lambda: cluster.exec("nosuch", ["true"]),
+        lambda: cluster.attach("nosuch"),
+    ):
+        with pytest.raises(NotFound, match=r'^pods "nosuch" not found$'):
+            attempt()
+    with pytest.raises(NotFound, match=r'^deployments.apps "nosuch" not found$'):
+        cluster.get("Deployment", "nosuch")
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [{"name": "Upper"}, {"name": "a_b"}, {"name": "a" * 254}, {"name": "good", "labels": {"test": "not good"}}, {}],
+    ids=str,
+)
+def test_malformed_objects_are_refused(cluster: Cluster, metadata: dict[str, Any]) -> None:
+    """Names and labels have their rules."""
+    with pytest.raises(InvalidParameter):
+        cluster.create("ConfigMap", {"metadata": metadata})
+
+
+def test_host_names_are_labels(cluster: Cluster) -> None:
+    """A pod's hostname holds neither dots nor upper case."""
+    for hostname in ("a.b", "Upper", "under_score", "a" * 64):
+        spec = {"hostname": hostname, "containers": [{"name": "main", "image": "alpine"}]}
+        with pytest.raises(InvalidParameter, match=r"spec\.hostname"):
+            cluster.create("Pod", {"metadata": {"name": "host"}, "spec": spec})
+
+
+def test_lists_are_selected_by_labels_and_fields(cluster: Cluster, configmap: Callable[..., str], label: str) -> None:
+    """Selectors are Kubernetes'."""
+    names = sorted([configmap(), configmap()])
+    cluster.patch("ConfigMap", names[0], {"metadata": {"labels": {"first": "yes"}}})
+
+    def found(selector: str, fields: str = "") -> list[str]:
+        items = cluster.list("ConfigMap", selector=selector, fields=fields).items
+        assert all(item["kind"] == "ConfigMap" for item in items)
+        return sorted(item["metadata"]["name"] for item in items)
+
+    mine = f"test={label}"
+    assert found(mine) == names
+    assert found(f"{mine},first=yes") == [names[0]]
+    assert found(f"{mine},first!=yes") == [names[1]]
+    assert found(f"{mine},first") == [names[0]]
+    assert found(f"{mine},!first") == [names[1]]
+    assert found(f"test in ({label},other)") == names
+    assert found("", f"metadata.name={names[1]}") == [names[1]]
+    with pytest.raises(InvalidParameter):
+        found("", "data.a=b")
+
+
+def test_a_merge_patch_changes_and_takes_away(cluster: Cluster, configmap: Callable[..., str]) -> None:
+    """RFC 7386: null takes a key away."""
+    name = configmap(a="1", b="2")
+
+    changed = cluster.patch("ConfigMap", name, {"data": {"a": None, "c": "3"}})
+
+    assert changed["data"] == {"b": "2", "c": "3"} == cluster.get("ConfigMap", name)["data"]
+
+
+def test_a_pods_spec_is_not_changed(cluster: Cluster, pod: Callable[..., str]) -> None:
+    """Of a pod, labels may be changed, its spec may not."""
+    name = pod("sleep", "100", started=False)
+
+    with pytest.raises(InvalidParameter):
+        cluster.patch("Pod", name, {"spec": {"hostname": "other"}})
+
+
+def test_a_collection_is_deleted_by_label(cluster: Cluster, configmap: Callable[..., str], label: str) -> None:
+    """One request for all that match, and for nothing else."""
+    configmap()
+    kept = configmap()
+    cluster.patch("ConfigMap", kept, {"metadata": {"labels": {"kept": "yes"}}})
+
+    cluster.delete_collection("ConfigMap", selector=f"test={label},!kept", grace=0)
+
+    assert [item["metadata"]["name"] for item in cluster.list("ConfigMap", selector=f"test={label}").items] == [kept]
+
+
+def test_the_cluster_tells_of_itself(cluster: Cluster) -> None:
+    """Version, namespace, nodes and rights."""
+    assert cluster.version()["major"] == "1"
+    assert cluster.get("Namespace", cluster.namespace)["metadata"]["name"] == cluster.namespace
+    assert {"cpu", "memory"} <= cluster.list("Node").items[0]["status"]["capacity"].keys()
+    assert cluster.allowed("watch", "", "events")
+    assert cluster.allowed("create", "", "pods", "exec")
+
+
+# --- watches ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_watch_tells_what_came_after_a_list(cluster: Cluster, configmap: Callable[..., str], label: str) -> None:
+    """Nothing between the list and the watch is lost, and a selector's leavers are gone for it."""
+    configmap()
+    since = cluster.list("ConfigMap", selector=f"test={label}").resource_version
+    name = configmap(a="1")
+    cluster.patch("ConfigMap", name, {"data": {"a": "2"}})
+    watch = cluster.watch("ConfigMap", since=since, selector=f"test={label},!left")
+    cluster.patch("ConfigMap", name, {"metadata": {"labels": {"left": "yes"}}})
+    cluster.patch("ConfigMap", name, {"metadata": {"labels": {"left": None}}})
+    cluster.delete("ConfigMap", name)
+
+    seen = []
+    for event in watch:
+        seen.append((event.type, event.object["metadata"]["name"], event.object.get("data")))
+        if len(seen) == 5:
+            break
+    watch.close()
+
+    one, two = {"a": "1"}, {"a": "2"}
+    assert seen == [
+        ("ADDED", name, one),
+        ("MODIFIED", name, two),
+        ("DELETED", name, two),
+        ("ADDED", name, two),
+        ("DELETED", name, two),
+    ]
+
+
+def test_closing_a_watch_wakes_its_reader(cluster: Cluster, label: str) -> None:
+    """From another thread; the reader sees the end."""
+    since = cluster.list("ConfigMap", selector=f"test={label}").resource_version
+    watch = cluster.watch("ConfigMap", since=since, selector=f"test={label}")
+    events = in_thread(lambda: [event for event in watch if event.type != "BOOKMARK"])
+
+    watch.close()
+
+    assert events() == []
+    watch.close()
+
+
+def test_a_watch_ends_after_its_time(cluster: Cluster, label: str) -> None:
+    """The server ends it in good order."""
+    since = cluster.list("ConfigMap", selector=f"test={label}").resource_version
+
+    assert [event.type for event in cluster.watch("ConfigMap", since=since, selector=f"test={label}", seconds=1)] in (
+        [],
+        ["BOOKMARK"],
+    )
+
+
+def test_an_old_version_is_gone(cluster: Cluster, pod: Callable[..., str]) -> None:
+    """A watch that wants to go on from what was compacted."""
+    pod("true")
+    if isinstance(cluster, FakeCluster):
+        cluster.compact()
+
+    with pytest.raises(Gone):
+        next(iter(cluster.watch("Pod", since="1")))
+
+
+# --- pods ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_pod_runs_to_its_end(cluster: Cluster, pod: Callable[..., str]) -> None:
+    """Its exit code, its phase, its log and the events of its start."""
+    name = pod("sh", "-c", "echo out; exit 42")
+
+    state = ended(cluster, name)
+    log = all_of(cluster, name)
+    found = cluster.list("Event", fields=f"involvedObject.kind=Pod,involvedObject.name={name}").items
+
+    assert (state["exitCode"], state["reason"]) == (42, "Error")
+    # The kubelet may tell the container's end a look before the pod's.
+    until(lambda: cluster.get("Pod", name)["status"]["phase"] == "Failed")
+    assert texts(log) == [b"out\n"]
+    assert [event["reason"] for event in found] == ["Scheduled", "Pulled", "Created", "Started"]
+    assert [event["involvedObject"].get("fieldPath") for event in found] == [None, *["spec.containers{main}"] * 3]
+
+
+def test_a_missing_executable_is_a_start_error(cluster: Cluster, pod: Callable[..., str]) -> None:
+    """It comes as an end, with containerd's text and a start in 1970."""
+    state = ended(cluster, pod("nosuch"))
+
+    assert (state["reason"], state["exitCode"], state["startedAt"]) == ("StartError", 128, "1970-01-01T00:00:00Z")
+    assert 'exec: "nosuch": executable file not found in $PATH' in state["message"]
+
+
+def test_a_missing_image_is_waited_for(cluster: Cluster, pod: Callable[..., str]) -> None:
+    """The registry's answer stands in the status; the log is refused."""
+    name = pod("true", image="nosuch/image", started=False)
+
+    waiting = until(lambda: ((state := main_state(cluster, name).get("waiting")) and "Image" in state["reason"]) and state)
+
+    assert waiting["reason"] in ("ErrImagePull", "ImagePullBackOff")
+    assert "docker.io/nosuch/image:latest: not found" in waiting["message"]
+    with pytest.raises(InvalidParameter, match=f'^container "main" in pod "{name}" is waiting to start: '):
+        cluster.logs(name, LogOptions())
+
+
+def test_a_pod_is_deleted_at_once_without_grace(cluster: Cluster, pod: Callable[..., str], label: str) -> None:
+    """The watch tells so, too."""
+    name = pod("sleep", "100")
+    since = cluster.list("Pod", selector=f"test={label}").resource_version
+
+    cluster.delete("Pod", name, grace=0)
+
+    with pytest.raises(NotFound):
+        cluster.get("Pod", name)
+    for event in cluster.watch("Pod", since=since, selector=f"test={label}", seconds=20):
+        if event.type == "DELETED":
+            return
+    pytest.fail("no DELETED was seen")
+
+
+def test_a_deployment_keeps_its_pod(cluster: Cluster, label: str) -> None:
+    """A pod that is taken away is replaced; none is left when it is scaled to none."""
+    main = {"name": "main", "image": "alpine", "imagePullPolicy": "IfNotPresent", "command": ["sleep", "100"]}
+    labels = {"test": label}
+    spec = {
+        "replicas": 1,
+        "selector": {"matchLabels": labels},
+        "strategy": {"type": "Recreate"},
+        "template": {"metadata": {"labels": labels}, "spec": {"terminationGracePeriodSeconds": 0, "containers": [main]}},
+    }
+    name = f"d-{label}"
+    cluster.create("Deployment", {"metadata": {"name": name, "labels": labels}, "spec": spec})
+
+    def pods() -> set[str]:
+        return {item["metadata"]["name"] for item in cluster.list("Pod", selector=f"test={label}").items}
+
+    (first,) = until(pods)
+    assert first.startswith(f"{name}-")
+    cluster.delete("Pod", first, grace=0)
+    (second,) = until(lambda: pods() - {first})
+    assert second != first
+    cluster.patch("Deployment", name, {"spec": {"replicas": 0}})
+    until(lambda: not pods())
+
+
+# --- logs ------------------------------------------------------------------------------------------------------------
+
+
+def test_logs_can_be_cut(cluster: Cluster, pod: Callable[..., str]) -> None:
+    """By their number of lines, by time, by bytes."""
+    name = pod("sh", "-c", "echo 1; echo 2; echo 3")
+    ended(cluster, name)
+
+    assert texts(all_of(cluster, name)) == [b"1\n", b"2\n", b"3\n"]
+    assert texts(all_of(cluster, name, LogOptions(tail=2))) == [b"2\n", b"3\n"]
+    assert all_of(cluster, name, LogOptions(tail=0)) == b""
+    assert len(all_of(cluster, name, LogOptions(limit_bytes=10))) == 10
+    assert all_of(cluster, name, LogOptions(since=datetime.now(UTC) + timedelta(minutes=5))) == b""
+    assert len(texts(all_of(cluster, name, LogOptions(since=datetime.now(UTC) - timedelta(minutes=5))))) == 3
+
+
+def test_a_followed_log_ends_with_its_container(cluster: Cluster, pod: Callable[..., str]) -> None:
+    """The end is an end, not a break."""
+    name = pod("sh", "-c", "trap 'echo bye; exit 3' TERM; echo up; while true; do sleep 0.1; done")
+    if isinstance(cluster, FakeCluster):
+        name = pod("sh", "-c", "trap 'echo bye; exit 3' TERM; echo up; sleep 100")
+    stream = cluster.logs(name, LogOptions(follow=True))
+    assert texts(stream.read()) == [b"up\n"]
+    rest = in_thread(lambda: stream.read() + stream.read())
+
+    with cluster.exec(name, ["kill", "-TERM", "1"]) as channels:
+        status = gathered(converse(channels))[3]
+
+    assert exit_status(status) == ExitStatus(0)
+    assert texts(rest()) == [b"bye\n"]
+    assert ended(cluster, name)["exitCode"] == 3
+
+
+def test_closing_a_log_wakes_its_reader(cluster: Cluster, pod: Callable[..., str]) -> None:
+    """From another thread; the reader gets the end."""
+    name = pod("sh", "-c", "echo up; sleep 100")
+    stream = cluster.logs(name, LogOptions(follow=True))
+    assert texts(stream.read()) == [b"up\n"]
+    rest = in_thread(stream.read)
+
+    stream.close()
+
+    assert rest() == b""
+    assert stream.read() == b""
+
+
+def test_logs_that_are_not_there(cluster: Cluster, pod: Callable[..., str]) -> None:
+    """No container of that name, no run before this one, no split streams."""
+    name = pod("true")
+
+    for options, text in (
+        (LogOptions(container="other"), f"^container other is not valid for pod {name}$"),
+        (LogOptions(previous=True), f'^previous terminated container "main" in pod "{name}" not found$'),
+        (LogOptions(stream="Stdout"), "stream: Forbidden: may not be specified"),
+    ):
+        with pytest.raises(InvalidParameter, match=text):
+            cluster.logs(name, options)
+
+
+# --- exec and attach -------------------------------------------------------------------------------------------------
+
+
+def test_an_exec_has_streams_and_an_exit_code(cluster: Cluster, pod: Callable[..., str]) -> None:
+    """Output apart, the Status last."""
+    name = pod("sleep", "100")
+
+    with cluster.exec(name, ["sh", "-c", "echo out; echo err >&2; exit 7"]) as channels:
+        *output, status = converse(channels)
+
+    assert gathered(iter(output)) == {1: b"out\n", 2: b"err\n"}
+    assert (status[0], exit_status(status[1])) == (3, ExitStatus(7))
+
+
+def test_an_exec_reads_to_the_end_of_its_input(cluster: Cluster, pod: Callable[..., str]) -> None:
+    """Protocol v5 ends stdin; 100 kB go there and back."""
+    name, sent = pod("sleep", "100"), b"0123456789" * 10_000
+
+    with cluster.exec(name, ["cat"], stdin=True) as channels:
+        channels.send(0, sent)
+        assert channels.close_channel(0)
+        heard = gathered(converse(channels))
+
+    assert (heard[1], exit_status(heard[3])) == (sent, ExitStatus(0))
+
+
+def test_an_exec_of_nothing_says_so(cluster: Cluster, pod: Callable[..., str]) -> None:
+    """A missing executable is 127 with the runtime's text."""
+    with cluster.exec(pod("sleep", "100"), ["nosuch"]) as channels:
+        code, message = exit_status(gathered(converse(channels))[3])
+
+    assert code == 127
+    assert 'exec: "nosuch": executable file not found in $PATH' in message
+
+
+def test_an_exec_in_an_ended_container_says_so(cluster: Cluster, pod: Callable[..., str]) -> None:
+    """After the handshake, on the error channel; attach likewise."""
+    name = pod("true")
+    ended(cluster, name)
+
+    for channels in (cluster.exec(name, ["true"]), cluster.attach(name)):
+        with channels:
+            assert exit_status(gathered(converse(channels))[3]).container_gone
+    with pytest.raises(InvalidParameter, match=f"^container other is not valid for pod {name}$"):
+        cluster.exec(name, ["true"], container="other")
+
+
+def test_process_1_gets_signals_from_inside(cluster: Cluster, pod: Callable[..., str]) -> None:
+    """Those that it handles; KILL never reaches it from its own namespace."""
+    name = pod("sh", "-c", "trap 'exit 9' INT; sleep 100 & wait")
+
+    for argv in (["kill", "-KILL", "1"], ["sh", "-c", "kill -s INT 1"]):
+        with cluster.exec(name, argv) as channels:
+            assert exit_status(gathered(converse(channels)).get(3, b'{"status":"Success"}')) == ExitStatus(0)
+
+    assert ended(cluster, name)["exitCode"] == 9
+
+
+def test_attach_sees_what_comes(cluster: Cluster, pod: Callable[..., str]) -> None:
+    """From now on, streams apart, to the end; stdin reaches the process."""
+    main = {
+        "name": "main",
+        "image": "alpine",
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["cat"],
+        "stdin": True,
+        "stdinOnce": True,
+    }
+    name = pod(containers=[main])
+
+    with cluster.attach(name, stdin=True) as channels:
+        channels.send(0, b"hello\n")
+        assert channels.close_channel(0)
+        heard = gathered(converse(channels))
+
+    assert heard[1] == b"hello\n"
+    assert ended(cluster, name)["exitCode"] == 0

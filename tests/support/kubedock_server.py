@@ -1,0 +1,108 @@
+"""``kubedock server`` on the real cluster, started outside or inside of its network."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+
+from tests.support.clients import DockerCli
+from tests.support.live import LiveServer, eventually
+from tests.support.realcluster import CLUSTER, RealCluster
+
+KUBEDOCK = (sys.executable, "-m", "kubedock")
+INSIDE = (str(CLUSTER), "inside")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the server and its clients run, and with which rights."""
+
+    name: str
+    inside: bool = False
+    least: bool = False
+
+    @property
+    def prefix(self) -> tuple[str, ...]:
+        """What commands begin with there."""
+        return INSIDE if self.inside else ()
+
+
+OUTSIDE = Place("outside")
+PLACES = (OUTSIDE, Place("inside", inside=True), Place("service-account", least=True))
+
+
+@dataclass(frozen=True, slots=True)
+class KubedockServer:
+    """A server that runs, and how to reach it."""
+
+    live: LiveServer
+    place: Place
+    namespace: str
+    folder: Path
+
+    @property
+    def tcp(self) -> str:
+        """For DOCKER_HOST, where the server's network is."""
+        return next(address for address in self.live.addresses if address.startswith("tcp://"))
+
+    @property
+    def unix(self) -> str:
+        """For DOCKER_HOST, from everywhere: a file knows no network."""
+        return next(address for address in self.live.addresses if address.startswith("unix://"))
+
+    def cli(self) -> DockerCli:
+        """The docker command, at the server's place."""
+        return DockerCli(self.tcp, self.folder, self.place.prefix)
+
+    def client(self) -> docker.DockerClient:
+        """docker-py, over the unix socket where TCP cannot reach."""
+        return docker.DockerClient(base_url=self.unix if self.place.inside else self.tcp, timeout=60)
+
+    @property
+    def instance(self) -> str:
+        """The value of ``kubedock.id``, as the server logs it."""
+        line = eventually(
+            lambda: next((li for li in self.live.log.splitlines() if "as instance " in li), None), what="its instance"
+        )
+        return str(line).rsplit(" ", 1)[1]
+
+
+def server_argv(*options: str, kubeconfig: Path, namespace: str, place: Place = OUTSIDE) -> tuple[str, ...]:
+    """The command line of a server."""
+    where = ("--kubeconfig", str(kubeconfig), "--namespace", namespace)
+    return (*place.prefix, *KUBEDOCK, "server", "--listen-addr", "127.0.0.1:0", *where, *options)
+
+
+@contextmanager
+def kubedock_server(
+    real: RealCluster,
+    folder: Path,
+    *options: str,
+    place: Place = OUTSIDE,
+    kubeconfig: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Iterator[KubedockServer]:
+    """Start one in the namespace, and end it with its clean-up."""
+    argv = server_argv(
+        "--unix-socket",
+        str(folder / "docker.sock"),
+        *options,
+        kubeconfig=kubeconfig or real.kubeconfig,
+        namespace=real.namespace,
+        place=place,
+    )
+    with LiveServer(argv, environ) as live:
+        yield KubedockServer(live, place, real.namespace, folder)
+        live.signal(15)
+        live.wait(20)
+
+
+def pods(real: RealCluster, selector: str = "kubedock=true") -> list[dict[str, Any]]:
+    """The pods with these labels that are not on their way out."""
+    found = json.loads(real.kubectl("get", "pods", "-l", selector, "-o", "json"))["items"]
+    return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]

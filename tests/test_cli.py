@@ -1,0 +1,78 @@
+"""The command line: help, exit codes, and that a bad value starts nothing."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from kubedock import __version__
+from kubedock.settings import options
+from tests.support.shared import ROOT
+
+
+def _kubedock(*args: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    env = {"PATH": os.environ["PATH"], **environ}
+    return subprocess.run(
+        (sys.executable, "-m", "kubedock", *args), cwd=ROOT, env=env, capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+@pytest.mark.parametrize("command", [(), ("server",), ("version",), ("operations",), ("manifests",)])
+def test_help_has_examples(command: tuple[str, ...]) -> None:
+    """Of every command."""
+    result = _kubedock(*command, "--help")
+
+    assert result.returncode == 0
+    assert "Examples:\n" in result.stdout
+    assert result.stderr == ""
+
+
+def test_help_is_instant() -> None:
+    """Under 0.3 s, the fastest of five: neither Flask nor gunicorn nor the client is imported."""
+
+    def once() -> float:
+        begin = time.perf_counter()
+        _kubedock("--help")
+        return time.perf_counter() - begin
+
+    assert min(once() for _ in range(5)) < 0.3
+
+
+def test_the_help_of_server_has_every_setting() -> None:
+    """With its variables."""
+    text = " ".join(_kubedock("server", "--help").stdout.split())
+
+    assert [name for option in options() for name in (*option.flags, *option.shown_variables) if name not in text] == []
+
+
+def test_version() -> None:
+    """As in ``kubedock.__version__``."""
+    assert _kubedock("version").stdout == f"kubedock {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "environ", "sentence"),
+    [
+        (("--timeout", "5x"), {}, "kubedock: --timeout: '5x' is not a duration (write 90, 90s or 1m30s)\n"),
+        ((), {"TIME_OUT": "5x"}, "kubedock: TIME_OUT: '5x' is not a duration (write 90, 90s or 1m30s)\n"),
+        (("--label", "a=b", "--label", "c"), {}, "kubedock: --label: 'c' is not KEY=VALUE\n"),
+        (("--pod-template", "/nowhere"), {}, "kubedock: --pod-template: cannot read /nowhere: No such file or directory\n"),
+    ],
+)
+def test_a_bad_value_is_a_sentence_and_exit_code_2(args: tuple[str, ...], environ: dict[str, str], sentence: str) -> None:
+    """Before anything starts."""
+    result = _kubedock("server", *args, **environ)
+
+    assert (result.returncode, result.stdout, result.stderr) == (2, "", sentence)
+
+
+@pytest.mark.parametrize("args", [("server", "--nosuch"), ("nosuch",), ("manifests", "nosuch"), ("server", "extra")])
+def test_an_unknown_option_is_exit_code_2(args: tuple[str, ...]) -> None:
+    """Typer's own sentence."""
+    result = _kubedock(*args)
+
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    assert result.stderr
