@@ -100,7 +100,7 @@ def wait(ref: str) -> Response:
 def _result(waiting: Waiting) -> Iterator[dict[str, object]]:
     result = waiting.result()
     if result is not None:
-        yield encode.waited(result.exit_code, result.error)
+        yield encode.waited(result.exit_code)
 
 
 @group.operation("ContainerDelete", "DELETE /containers/<ref>")

@@ -43,10 +43,10 @@ def reply(status: int, message: str) -> Response:
 
 
 def known(error: errors.KubedockError) -> Response:
-    """An error that was foreseen. Its sentence goes to the client, and to the log where the server is at fault."""
+    """An error that was foreseen. Its sentence goes to the client, and to the log where something is wrong behind us."""
     status = status_of(error)
-    if status in (STATUS[errors.System], STATUS[errors.Unavailable]):
-        logger.error("%s %s: %s", request.method, request.path, error, exc_info=error.__cause__)
+    if status == STATUS[errors.System] or (status == STATUS[errors.Unavailable] and error.__cause__ is not None):
+        logger.warning("%s %r: %s", request.method, request.path, error)
     return reply(status, str(error))
 
 
@@ -60,7 +60,7 @@ def http(error: HTTPException) -> Response:
 
 def unexpected(error: Exception) -> Response:
     """A bug: the traceback is the log's, the client gets a sentence."""
-    logger.error("%s %s failed unexpectedly", request.method, request.path, exc_info=error)
+    logger.error("%s %r failed unexpectedly", request.method, request.path, exc_info=error)
     return reply(500, UNEXPECTED)
 
 

@@ -19,6 +19,9 @@ group = Group("system")
 ENGINE_VERSION = "27.5.1"
 """The Docker Engine that speaks this API; clients compare it with what they need."""
 
+UNKNOWN = "unknown"
+"""For what only a program written in Go has."""
+
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 _TYPES = {"container": "Containers", "image": "Images", "volume": "Volumes", "build-cache": "BuildCache"}
 
@@ -48,7 +51,17 @@ def ping_head() -> Response:
 def version() -> Response:
     """Versions of kubedock, of the API and of the cluster."""
     found = engine().system.version()
-    details = {"ApiVersion": API_VERSION, "MinAPIVersion": MIN_API_VERSION, "Os": found.platform, "Arch": found.architecture}
+    details = {
+        "ApiVersion": API_VERSION,
+        "MinAPIVersion": MIN_API_VERSION,
+        "Os": found.platform,
+        "Arch": found.architecture,
+        "KernelVersion": found.kernel,
+        "GitCommit": UNKNOWN,
+        "GoVersion": UNKNOWN,
+        "BuildTime": UNKNOWN,
+        "Experimental": "false",
+    }
     components = [{"Name": "Engine", "Version": ENGINE_VERSION, "Details": details}]
     components.append({"Name": "kubedock", "Version": found.kubedock, "Details": {}})
     if found.cluster:
@@ -62,9 +75,9 @@ def version() -> Response:
             "Os": found.platform,
             "Arch": found.architecture,
             "KernelVersion": found.kernel,
-            "GitCommit": "unknown",
-            "GoVersion": "none",
-            "BuildTime": "",
+            "GitCommit": UNKNOWN,
+            "GoVersion": UNKNOWN,
+            "BuildTime": UNKNOWN,
             "Experimental": False,
             "Components": components,
         }
@@ -172,6 +185,12 @@ def disk_usage() -> Response:
     chosen = {_TYPES[kind] for kind in wanted}
     shown = {key: value for key, value in everything.items() if key in chosen}
     return reply({"LayersSize": 0, **shown} if "Images" in shown else shown)
+
+
+@group.operation("BuildPrune", "POST /build/prune", note="nothing is built here, so there is no cache")
+def prune_build_cache() -> Response:
+    """Nothing: ``docker system prune`` asks for it."""
+    return reply({"CachesDeleted": [], "SpaceReclaimed": 0})
 
 
 @group.operation("PluginList", "GET /plugins", note="there are none")

@@ -70,7 +70,6 @@ LATER: tuple[tuple[str, str, str], ...] = (
     ("ExecResize", "POST /exec/<ref>/resize", "resizing an exec is not supported yet, because no exec can be made"),
     ("ExecInspect", "GET /exec/<ref>/json", "inspecting an exec is not supported yet, because no exec can be made"),
     ("ImageBuild", "POST /build", "build is not supported: build and push the image elsewhere, then run it from its registry"),
-    ("BuildPrune", "POST /build/prune", "pruning the build cache is not supported: nothing is built here, so there is no cache"),
     ("Session", "POST /session", "BuildKit sessions are not supported: nothing is built here"),
     ("ImagePush", "POST /images/<name>/push", "push is not supported: the nodes hold the images, and Kubernetes cannot push them"),
     ("ImageSearch", "GET /images/search", "search is not supported: use the registry's own web pages"),

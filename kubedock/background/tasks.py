@@ -5,43 +5,48 @@ import itertools
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 logger = logging.getLogger(__name__)
 
+WORKERS = 32
+
 
 class Tasks:
-    """A few worker threads and a clock. Owned by the runtime: ``start``, ``stop``.
+    """A clock and as many worker threads as there is work for, up to ``workers``. Owned by the runtime: ``start``, ``stop``.
 
-    A task that fails is logged with its traceback; it is nobody else's.
+    A task that fails is logged with its traceback; it is nobody else's. The threads are daemons: a task that hangs on a
+    dead cluster must not hold the process at its end.
     """
 
-    def __init__(self, workers: int = 16) -> None:
-        self._workers = workers
-        self._pool: ThreadPoolExecutor | None = None
+    def __init__(self, workers: int = WORKERS) -> None:
+        self._limit = workers
         self._wake = threading.Condition()
         self._due: list[tuple[float, int, str, Callable[[], None]]] = []
-        self._numbers = itertools.count()
+        self._ready: deque[tuple[str, Callable[[], None]]] = deque()
+        self._numbers = itertools.count(1)
+        self._idle = 0
         self._stopping = False
-        self._clock: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
+        self._clock = threading.Thread(target=self._run, name="task-clock", daemon=True)
 
     def start(self) -> None:
         """Begin; what was submitted before waits until now."""
-        self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="task")
-        self._clock = threading.Thread(target=self._run, name="task-clock", daemon=True)
         self._clock.start()
 
     def stop(self, timeout: float = 5.0) -> None:
-        """Drop what has not begun and let the rest end on its own."""
+        """Drop what has not begun, and wait for the rest for at most ``timeout`` seconds."""
+        deadline = time.monotonic() + timeout
         with self._wake:
             self._stopping = True
             self._due.clear()
+            self._ready.clear()
             self._wake.notify_all()
-        if self._clock is not None:
-            self._clock.join(timeout)
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            threads = [self._clock, *self._threads]
+        for thread in threads:
+            if thread.is_alive():
+                thread.join(max(0.0, deadline - time.monotonic()))
 
     @property
     def stopping(self) -> bool:
@@ -56,21 +61,35 @@ class Tasks:
                 self._wake.notify_all()
 
     def _run(self) -> None:
+        """The clock: hand over what is due."""
+        with self._wake:
+            while not self._stopping:
+                left = self._due[0][0] - time.monotonic() if self._due else None
+                if left is not None and left <= 0:
+                    _, _, what, job = heapq.heappop(self._due)
+                    self._ready.append((what, job))
+                    self._hire()
+                else:
+                    self._wake.wait(left)
+
+    def _hire(self) -> None:
+        if self._idle >= len(self._ready) or len(self._threads) >= self._limit:
+            self._wake.notify_all()
+            return
+        thread = threading.Thread(target=self._work, name=f"task-{len(self._threads) + 1}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _work(self) -> None:
         while True:
             with self._wake:
+                self._idle += 1
+                self._wake.wait_for(lambda: self._stopping or self._ready)
+                self._idle -= 1
                 if self._stopping:
                     return
-                wait = self._due[0][0] - time.monotonic() if self._due else None
-                if wait is None or wait > 0:
-                    self._wake.wait(wait)
-                    continue
-                _, _, what, job = heapq.heappop(self._due)
-                assert self._pool is not None  # noqa: S101 - started before the clock
-                self._pool.submit(_do, what, job)
-
-
-def _do(what: str, job: Callable[[], None]) -> None:
-    try:
-        job()
-    except Exception:
-        logger.exception("%s failed", what)
+                what, job = self._ready.popleft()
+            try:
+                job()
+            except Exception:
+                logger.exception("%s failed", what)

@@ -61,12 +61,15 @@ def statements(script: str) -> list[Statement]:
     lexer = shlex.shlex(script.replace("\n", " ; "), posix=True, punctuation_chars=";&|<>")
     lexer.whitespace_split = True
     found, when, channel, words = [], ";", 1, list[str]()
-    tokens = [*lexer, ";"]
+    try:
+        tokens = [*lexer, ";"]
+    except ValueError:  # a quotation that does not end
+        tokens = ["forever", ";"]
     while tokens:
         token = tokens.pop(0)
         if token in (">&", ">", ">>"):
             source = words.pop() if words and words[-1] in ("1", "2") else "1"
-            target = tokens.pop(0)
+            target = tokens.pop(0) if len(tokens) > 1 else ""
             if source == "1":
                 channel = 2 if target in ("2", "/dev/stderr") else 0
         elif token in ENDS:
@@ -91,6 +94,11 @@ def executable(argv: Sequence[str]) -> str:
     raise NotStarted(f'exec: "{name}": {reason}: unknown')
 
 
+def _number(text: str) -> int:
+    """An exit code; what is no number is the shell's 2."""
+    return int(text) & 0xFF if text.isdigit() else 2
+
+
 class Program:
     """A program that runs: ``code`` is its exit code once it has ended. Not locked: the store's lock is held."""
 
@@ -104,7 +112,7 @@ class Program:
         self.reads = False
         self._status = 0
         shell = len(argv) >= 3 and argv[0] in SHELLS and argv[1] in ("-c", "-ec", "-xc")
-        self._todo = statements(argv[2]) if shell else [Statement(";", list(argv))]
+        self._todo = statements(argv[2]) if shell else [Statement(";", list(argv) or ["forever"])]
         if any(statement.words[0] in ("for", "while", "until", "if", "case", "exec") for statement in self._todo):
             self._todo = [Statement(";", ["forever"])]
 
@@ -126,13 +134,13 @@ class Program:
             case "echo":
                 self._put(channel, " ".join(arguments).encode() + b"\n")
             case "printf":
-                self._put(channel, " ".join(arguments).encode().decode("unicode_escape").encode())
+                self._put(channel, " ".join(arguments).replace("\\n", "\n").replace("\\t", "\t").encode())
             case "true" | ":" | "wait":
                 pass
             case "false":
                 self._status = 1
             case "exit":
-                self.code = int(arguments[0]) & 0xFF if arguments else 0
+                self.code = _number(arguments[0]) if arguments else 0
             case "trap":
                 self._trap(arguments)
             case "kill" if self._kill is not None:
@@ -152,6 +160,8 @@ class Program:
             self._write(channel, data)
 
     def _trap(self, arguments: list[str]) -> None:
+        if not arguments:
+            return
         for name in map(signal_name, arguments[1:]):
             self._traps[name] = statements(arguments[0])
 

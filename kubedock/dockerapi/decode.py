@@ -20,6 +20,7 @@ Json = Mapping[str, Any]
 WORKLOAD_LABEL = "kubedock.workload"
 DEFAULT_STOP_TIMEOUT = 10
 DEFAULT_CPU_PERIOD = 100_000
+MOST = 2**63 - 1
 # A day's worth of patience and more; Kubernetes counts seconds in 64 bits, clocks do not.
 LONGEST_STOP_TIMEOUT = 2**31 - 1
 
@@ -176,7 +177,7 @@ def _resources(host: Json) -> Resources:
     return Resources(
         memory=max(host.get("Memory", 0), 0),
         memory_reservation=max(host.get("MemoryReservation", 0), 0),
-        nano_cpus=host.get("NanoCpus", 0) or (quota * 10**9 // period if quota > 0 else 0),
+        nano_cpus=host.get("NanoCpus", 0) or min(max(quota, 0) * 10**9 // period, MOST),
         shm_size=host.get("ShmSize", 0),
     )
 

@@ -38,8 +38,8 @@ HEALTHS = ("none", "starting", "healthy", "unhealthy")
 NETWORK_TYPES = ("builtin", "custom")
 SCOPE = "local"
 
-_LONGEST_PATTERN = 512
-_EXPLOSIVE = re.compile(r"[*+}?][^()]*\)\s*[*+{]")
+_LONGEST_PATTERN, _MOST_REPEATS = 512, 4
+_NESTED_REPEAT = re.compile(r"[*+}?][^()]*\)\s*[*+{]")
 _PREFIX_ACTIONS = frozenset(("health_status", "exec_create", "exec_start"))
 _ACTOR_KINDS = ("daemon", "container", "plugin", "volume", "network", "node", "service", "secret", "config")
 
@@ -112,18 +112,19 @@ def _pattern(wanted: Filters, key: str) -> Callable[[str], bool]:
     values = wanted.get(key, ())
     if not values:
         return lambda _text: True
-    patterns = [pattern for value in values if (pattern := _compiled(value)) is not None]
+    patterns = [pattern for value in values if (pattern := _compiled(key, value)) is not None]
     return lambda text: text in values or any(pattern.search(text) for pattern in patterns)
 
 
-def _compiled(source: str) -> re.Pattern[str] | None:
-    # Docker's engine for expressions takes linear time, Python's does not: what could take for ever matches nothing.
-    if len(source) > _LONGEST_PATTERN or _EXPLOSIVE.search(source):
-        return None
+def _compiled(key: str, source: str) -> re.Pattern[str] | None:
+    # Docker's engine for expressions takes linear time, Python's may take for ever: such expressions are refused.
+    repeats = sum(map(source.count, "*+{"))
+    if len(source) > _LONGEST_PATTERN or repeats > _MOST_REPEATS or _NESTED_REPEAT.search(source):
+        raise InvalidFilter(key, source, "the expression is too complex")
     try:
         return re.compile(source)
     except (re.error, OverflowError, RecursionError, Warning):
-        return None
+        return None  # as in Docker, what is no expression is still compared as it is
 
 
 # --- containers ----------------------------------------------------------------------------------------------------

@@ -76,10 +76,7 @@ def parse_duration(text: str) -> float:
     """Seconds of a Go duration: ``1h30m``, ``1.5s``, ``300ms``, ``-2s``, ``0``."""
     if _DURATION.fullmatch(text) is None:
         raise InvalidParameter(f'time: invalid duration "{text}"')
-    try:
-        seconds = sum(float(number) * _SECONDS[unit] for number, unit in _DURATION_PART.findall(text))
-    except OverflowError:
-        seconds = _LONGEST * 2
+    seconds = sum(float(number) * _SECONDS[unit] for number, unit in _DURATION_PART.findall(text))
     if seconds > _LONGEST:
         raise InvalidParameter(f'time: invalid duration "{text}"')
     return -seconds if text.startswith("-") else seconds

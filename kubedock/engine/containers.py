@@ -7,7 +7,7 @@ from random import Random
 from typing import NamedTuple
 
 from kubedock.domain.container import ContainerRecord, ContainerSpec
-from kubedock.domain.filters import Filters, container_matches, prune_matches
+from kubedock.domain.filters import Filters, container_matcher, prune_matches
 from kubedock.domain.names import container_name, random_name
 from kubedock.domain.network import Endpoint, EndpointRequest, Network
 from kubedock.domain.status import status
@@ -224,7 +224,7 @@ class Containers:
                 if record.alive and record.started_at is not None:
                     self._lifecycle.publish(record, "kill", signal="9")
                 if record.alive:
-                    self._workloads.end_hard(record)
+                    self._workloads.end_hard(record, keep_log=False)
                 else:
                     self._workloads.delete(record)
         except Exception:
@@ -259,14 +259,11 @@ class Containers:
 
     def prune(self, filters: Filters) -> list[str]:
         """Remove all that do not run and match; their ids."""
-        removed = []
+        now, removed = self._core.now(), []
+        prune_matches({}, now, filters, now)  # what makes no sense is refused also where there is nothing to remove
         for view in self.views():
             record = view.record
-            if (
-                view.status.running
-                or record.alive
-                or not prune_matches(record.spec.labels, record.created_at, filters, self._core.now())
-            ):
+            if view.status.running or record.alive or not prune_matches(record.spec.labels, record.created_at, filters, now):
                 continue
             try:
                 self._remove(record.id, volumes=False)
@@ -277,11 +274,8 @@ class Containers:
 
     def list(self, query: ListQuery) -> list[ContainerView]:
         """Newest first."""
-        views = sorted(map(self._view, self._core.containers.list()), key=lambda view: view.record.created_at, reverse=True)
-        states = {"status", "exited"} & query.filters.keys()
-        shown = [
-            view
-            for view in views
-            if (query.all or query.limit > 0 or states or view.status.running) and container_matches(view, query.filters, views)
-        ]
+        views = sorted(self.views(), key=lambda view: view.record.created_at, reverse=True)
+        matches = container_matcher(query.filters, views)
+        everything = query.all or query.limit > 0 or not {"status", "exited"}.isdisjoint(query.filters)
+        shown = [view for view in views if (everything or view.status.running) and matches(view)]
         return shown[: query.limit] if query.limit > 0 else shown

@@ -4,8 +4,8 @@ A segment is a run, for a Deployment also each of the kubelet's restarts. What w
 archive, what is being written from the container's one feed.
 """
 
+import math
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +23,7 @@ READY_SECONDS = 2.0
 SPIN = 0.3
 LATE = 0.5
 """Seconds that a follower with ``until`` gives to lines that are still on their way."""
+FOREVER = 1e6
 _EVERY_INSTANCE = 1 << 30
 
 Chunk = tuple[int, bytes]
@@ -169,12 +170,105 @@ class Follower:
                     if ended:
                         break
                 else:
-                    place = yield from self._from_feed(feed, joined, place)
-                    if feed.ended and not self._lacks(feed, joined):
+                    behind = yield from self._from_feed(feed, joined, place)
+                    if behind is None:
                         break
+                    place = behind
                 joined = feed.enter(self, place)
             if feed.failure is not None and not self._done():
                 raise feed.failure
         finally:
             take_back()
             self._core.feeds.leave(self._record.id, segment, self)
+
+    def _catch_up(self, source: SegmentSource, place: Mark) -> Generator[Batch, None, Mark]:
+        """What the feed has no more, by a read of its own; the place behind it."""
+        self._wait(source.ready, self._left())
+        plain = PlainRead(source, place, self._cancel, patient=True)
+        for lines in plain:
+            yield from self._render(lines)
+        if plain.mark == place:
+            self._wait(lambda: False, SPIN)
+        return plain.mark
+
+    def _from_feed(self, feed: LogFeed, joined: Joined, place: Mark) -> Generator[Batch, None, Mark | None]:
+        """What comes; None at the end, else the place from which on the feed has lost lines that this follower lacks."""
+        tracker, number = LogReader(place), joined.number
+        try:
+            while not self._done() and (lines := feed.take(self, number, self._cancel, self._left())):
+                number += len(lines)
+                passed = joined.after(lines)
+                for line in passed:
+                    tracker.note(line)
+                yield from self._render(passed)
+        except Behind:
+            return tracker.mark
+        return None
+
+    def _place(self, place: Mark) -> Mark:
+        if place == START and self._query.since is not None:
+            return Mark(math.floor(self._query.since.timestamp()))
+        return place
+
+    def _text(self, segment: Segment) -> list[Line]:
+        return lines_after(self._core.archive.get(self._record.id, segment) or b"", START)
+
+    def _tail(self, current: Segment, count: int) -> tuple[list[Line], Mark]:
+        """The last lines over all segments, and where to go on.
+
+        A follower reads the whole of what is there: where it goes on is only known exactly after that.
+        """
+        source = self._source(current)
+        self._wait(source.ready, READY_SECONDS)
+        plain = PlainRead(source, START, self._cancel, tail=None if self._follow else count, patient=self._follow)
+        found: list[Line] = []
+        for batch in plain:
+            found = last_lines([*found, *batch], count)
+        for segment in reversed(self._finished(current)):
+            missing = count - sum(line.begins for line in found)
+            if missing <= 0:
+                break
+            found = last_lines(self._text(segment), missing) + found
+        return found, plain.mark
+
+    # --- what the client sees --------------------------------------------------------------------------------------
+
+    def _render(self, lines: Sequence[Line]) -> Iterator[Batch]:
+        batch: list[Chunk] = []
+        for line in lines:
+            if self._since_ns is not None and line.ns < self._since_ns:
+                continue
+            if self._until_ns is not None and line.ns > self._until_ns:
+                self._beyond = True
+                continue
+            head = stamp(line.ns) + b" " if self._query.timestamps and line.begins else b""
+            batch.append((STDOUT, head + line.data))
+        if batch:
+            yield batch
+
+    def _silence(self) -> None:
+        """stderr alone: the cluster does not tell the streams apart, so all of it is stdout."""
+        if self._follow:
+            self._wait(self._has_ended, self._left())
+
+    def _has_ended(self) -> bool:
+        record = self._core.containers.get(self._record.id)
+        return record is None or (record.run > 0 and not record.alive and not record.restarting)
+
+    def _done(self) -> bool:
+        return self._cancel.reason is not None or self._beyond or self._too_late(LATE)
+
+    def _too_late(self, grace: float) -> bool:
+        return self._query.until is not None and self._query.until.timestamp() + grace < time.time()
+
+    def _left(self) -> float | None:
+        if self._query.until is None:
+            return None
+        left = self._query.until.timestamp() + LATE - time.time()
+        return max(0.0, left) if left < FOREVER else None
+
+
+def _ns(at: datetime | None) -> int | None:
+    if at is None:
+        return None
+    return math.floor(at.timestamp()) * 1_000_000_000 + at.microsecond * 1000

@@ -1,7 +1,6 @@
 """Start a container: post its pod, and return when its process runs or has run, or say why it does not."""
 
 import logging
-import threading
 from dataclasses import replace
 
 from kubedock.domain.container import ContainerRecord, Outcome
@@ -12,6 +11,7 @@ from kubedock.engine.lifecycle import Lifecycle
 from kubedock.engine.workloads import Workloads
 from kubedock.errors import (
     Conflict,
+    Forbidden,
     InvalidParameter,
     KubedockError,
     NoSuchContainer,
@@ -22,6 +22,7 @@ from kubedock.errors import (
 
 logger = logging.getLogger(__name__)
 
+LOOK_SECONDS = 0.5
 UNKNOWN = 128
 """Docker's exit code of a container that could not be created."""
 
@@ -115,7 +116,7 @@ class Starting:
 
     def _await(self, record: ContainerRecord) -> None:
         """Until the process runs or has run. ``--timeout`` does not count the image's pull, that has its own."""
-        limits, began = self._core.limits, self._core.now()
+        began = self._core.now()
         with self._core.bell.listening(record.id) as changed:
             while True:
                 changed.clear()
@@ -127,20 +128,34 @@ class Starting:
                 observed = self._core.watcher.observed(record.short_id, record.run)
                 if now.outcome is not None:
                     raise self._give_up(now, observed, now.outcome.error or "the container was stopped before it ran")
-                waited = (self._core.now() - began).total_seconds()
-                if observed is None:
-                    left = limits.start - waited
-                elif observed.failure is not None and observed.failure.permanent:
+                if observed is not None and observed.failure is not None and observed.failure.permanent:
                     raise self._give_up(now, observed, observed.failure.message)
-                elif observed.failure is not None and observed.failure.kind == "unschedulable":
-                    left = min(limits.schedule, limits.start) - waited
-                elif observed.pulling_since is not None:
-                    left = limits.pull - (self._core.now() - observed.pulling_since).total_seconds()
-                else:
-                    left = limits.start + observed.pull_seconds - waited
+                waited = (self._core.now() - began).total_seconds()
+                left = self._patience(observed, waited)
                 if left <= 0:
                     raise self._give_up(now, observed, _why(observed, waited))
-                changed.wait(min(left, threading.TIMEOUT_MAX))
+                if observed is None and now.spec.workload == "deployment":
+                    self._look_for_a_rejection(now)
+                    left = min(left, LOOK_SECONDS)
+                changed.wait(left)
+
+    def _patience(self, observed: Observed | None, waited: float) -> float:
+        """For how many seconds more the run may take to begin."""
+        limits = self._core.limits
+        if observed is None:
+            return limits.start - waited
+        if observed.failure is not None and observed.failure.kind == "unschedulable":
+            return min(limits.schedule, limits.start) - waited
+        if observed.pulling_since is not None:
+            return limits.pull - (self._core.now() - observed.pulling_since).total_seconds()
+        return limits.start + observed.pull_seconds - waited
+
+    def _look_for_a_rejection(self, record: ContainerRecord) -> None:
+        """A Deployment is accepted even where its pod is not; only its status says so, and no watch is worth that."""
+        reason = self._workloads.rejection(record)
+        if reason and not self._workloads.post_restricted(record, reason):
+            self._failed(record, Outcome(UNKNOWN, error=reason, started=False))
+            raise Forbidden(reason)
 
     def _give_up(self, record: ContainerRecord, observed: Observed | None, message: str) -> KubedockError:
         failure = observed.failure if observed is not None else None

@@ -12,6 +12,7 @@ from kubedock.engine.lifecycle import Lifecycle
 from kubedock.errors import Forbidden, KubedockError, NotFound
 from kubedock.kube import labels
 from kubedock.kube.manifest import deployment_manifest, pod_manifest
+from kubedock.kube.observe import rejection
 from kubedock.kube.security import is_pod_security_denial
 from kubedock.state.archive import Segment
 
@@ -34,11 +35,32 @@ class Workloads:
         try:
             self._post(record, restricted=self._restricted)
         except Forbidden as error:
-            if self._restricted or self._core.defaults.pod_security != "auto" or not is_pod_security_denial(str(error)):
+            if not self._turn_restricted(str(error)):
                 raise
-            logger.warning("the namespace enforces the restricted Pod Security level: containers are started with it from now on")
-            self._restricted = True
             self._post(record, restricted=True)
+
+    def rejection(self, record: ContainerRecord) -> str:
+        """Why the cluster does not create a Deployment's pod, "" where it does."""
+        try:
+            return rejection(self._core.cluster.get("Deployment", record.object_name or ""))
+        except NotFound:
+            return ""
+
+    def post_restricted(self, record: ContainerRecord, reason: str) -> bool:
+        """Create a Deployment once more if its pod was denied for the Pod Security level; False for other reasons."""
+        if not self._turn_restricted(reason):
+            return False
+        self.delete(record)
+        self._post(record, restricted=True)
+        return True
+
+    def _turn_restricted(self, reason: str) -> bool:
+        """From now on all pods keep to the restricted level, where the settings leave that open and this is the reason."""
+        if self._restricted or self._core.defaults.pod_security != "auto" or not is_pod_security_denial(reason):
+            return False
+        logger.warning("the namespace enforces the restricted Pod Security level: containers are started with it from now on")
+        self._restricted = True
+        return True
 
     def _post(self, record: ContainerRecord, *, restricted: bool) -> None:
         defaults = replace(self._core.defaults, pod_security="restricted") if restricted else self._core.defaults
@@ -54,9 +76,10 @@ class Workloads:
             return observed.pod
         return record.object_name if record.spec.workload == "pod" and observed is None else None
 
-    def end_hard(self, record: ContainerRecord) -> None:
+    def end_hard(self, record: ContainerRecord, *, keep_log: bool = True) -> None:
         """KILL: save the log, take the pod away at once; the container has exited 137."""
-        self.save_log(record)
+        if keep_log and record.started_at is not None:
+            self.save_log(record)
         self.delete(record)
         self._lifecycle.end(record.id, record.run, Outcome(KILLED, self._core.now()))
 

@@ -27,7 +27,7 @@ class ClientWatch:
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._epoll.register(self._wake, select.EPOLLIN)
         self._lock = threading.Lock()
-        self._watched: dict[int, Cancel] = {}
+        self._watched: dict[int, tuple[Cancel, int]] = {}
         self._stopping = False
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="client-watch", daemon=True)
@@ -45,19 +45,19 @@ class ClientWatch:
         # a descriptor of our own: gunicorn may close the socket, and its number be used again, while we watch
         fd = os.dup(sock.fileno())
         cancel = Cancel()
-        events = select.EPOLLONESHOT if hijack else select.EPOLLONESHOT | select.EPOLLRDHUP
+        events = 0 if hijack else select.EPOLLRDHUP
         with self._lock:
             stopping = self._stopping
             if not stopping:
-                self._watched[fd] = cancel
-                self._epoll.register(fd, events)
+                self._watched[fd] = (cancel, events)
+                self._epoll.register(fd, events | select.EPOLLONESHOT)
         if stopping:
             os.close(fd)
             cancel.set(STOPPING)
 
         def stop() -> None:
             with self._lock:
-                if self._watched.get(fd) is cancel:
+                if fd in self._watched and self._watched[fd][0] is cancel:
                     del self._watched[fd]
                     self._epoll.unregister(fd)
                     os.close(fd)
@@ -87,15 +87,23 @@ class ClientWatch:
 
     def _cancel(self, fd: int) -> None:
         with self._lock:
-            cancel = self._watched.get(fd)
-        if cancel is not None:
+            cancel, events = self._watched.get(fd, (None, 0))
+            # The watch that this was about may have ended since, and its number belong to another one.
+            gone = cancel is not None and _happened(fd, events)
+        if gone and cancel is not None:
             _set(cancel, CLIENT_GONE)
 
     def _cancel_all(self) -> None:
         with self._lock:
             todo = list(self._watched.values())
-        for cancel in todo:
+        for cancel, _ in todo:
             _set(cancel, STOPPING)
+
+
+def _happened(fd: int, events: int) -> bool:
+    poll = select.poll()
+    poll.register(fd, events)
+    return bool(poll.poll(0))
 
 
 def _set(cancel: Cancel, reason: str) -> None:

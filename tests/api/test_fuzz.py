@@ -173,11 +173,13 @@ class Fuzz:
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
-        self.rows = compatibility()
+        rows = compatibility()
+        self.declined = [row for row in rows if row.outcome == "no"]
+        self.supported = [row for row in rows if row.outcome != "no"]
 
     def request(self) -> tuple[str, str, str, bytes]:
         """Method, path as it stands on the wire, query, body."""
-        row = self.random.choice(self.rows)
+        row = self.random.choice(self.supported if self.random.random() < 0.9 else self.declined)
         method = (
             row.method
             if self.random.random() < 0.9
@@ -196,10 +198,11 @@ class Fuzz:
             path = path[:cut] + self._escaped() + path[cut:]
         elif dice < 0.13:
             path += "/"
-        return self.random.choice(["", "/v1.24", "/v1.41", "/v1.47", "/v1.99", "/v0.1", "/v", "/v9999.9999", "/v1.47/v1.47"]) + path
+        usual, odd = ["", "/v1.24", "/v1.41", "/v1.47", "/v1.99"], ["/v0.1", "/v", "/v9999.9999", "/v1.47/v1.47", "/v5.8.2/libpod"]
+        return self.random.choice(usual if self.random.random() < 0.95 else odd) + path
 
     def _part(self, part: str) -> str:
-        return self._escaped() if self.random.random() < 0.3 else quote(self.random.choice(REFS[:9]))
+        return self._escaped() if self.random.random() < 0.2 else quote(self.random.choice(REFS[:9]))
 
     def _escaped(self) -> str:
         text = self.random.choice(TEXTS)
@@ -225,7 +228,7 @@ class Fuzz:
         if operation not in BODIES or self.random.random() < 0.1:
             return self.random.choice(RAW)
         body = json.loads(json.dumps(BODIES[operation]))
-        for _ in range(self.random.choice([0, 1, 1, 2, 3])):
+        for _ in range(self.random.choice([0, 0, 1, 1, 2, 3])):
             self._spoil(body)
         return json.dumps(body).encode()
 

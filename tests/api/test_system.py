@@ -63,6 +63,12 @@ def test_disk_usage_lists_what_there_is(docker, a_container):
     assert docker.get("/system/df?type=cats", expect=400).message == "unknown object type: cats"
 
 
+@pytest.mark.operation("BuildPrune")
+def test_there_is_no_build_cache(docker):
+    """``docker system prune`` must not fail for it."""
+    assert docker.post("/build/prune").json == {"CachesDeleted": [], "SpaceReclaimed": 0}
+
+
 @pytest.mark.operation("PluginList")
 def test_there_are_no_plugins(docker):
     """An empty list."""

@@ -234,6 +234,15 @@ def test_a_container_of_which_the_image_decides_everything():
     assert (shown["Path"], shown["Args"], shown["Config"]["Cmd"], shown["Config"]["Entrypoint"]) == ("", [], None, None)
 
 
+def test_a_memory_mount():
+    """It has no name and no place on the node."""
+    body = {"Image": "a", "HostConfig": {"Mounts": [{"Type": "tmpfs", "Target": "/t"}]}}
+
+    assert encode.container_inspect(view(body=body))["Mounts"] == [
+        {"Type": "tmpfs", "Source": "", "Destination": "/t", "Mode": "", "RW": True, "Propagation": ""}
+    ]
+
+
 def test_an_item_of_the_list():
     """Whole; networks carry their ids, volumes their names."""
     assert encode.container_summary(view()) == {

@@ -51,6 +51,7 @@ def test_the_docs_show_every_row():
 VOLUME = {"Type": "volume", "Source": "data", "Target": "/data"}
 VOLUMES = "Volumes are empty directories of the container's pod: nothing is shared, and nothing is left when it ends."
 SOCKET = "docker.sock is not mounted: the container cannot reach kubedock through it"
+PORTS = "ports are not published yet; the container's own ports can be reached at its pod's address"
 NAMES = "names on networks do not resolve yet"
 ADDRESS = "the cluster's network chooses a pod's addresses"
 KUBELET = "the kubelet has no such limit for a pod"
@@ -114,6 +115,7 @@ EXAMPLES = [
     ("OnBuild", ["RUN x"], QUIET),
     ("Labels", {"a": "b", "c": None}, QUIET),
     ("StopSignal", "SIGINT", QUIET),
+    ("StopSignal", "", QUIET),
     ("StopSignal", "SIGNOPE", InvalidParameter("invalid signal: SIGNOPE")),
     ("StopTimeout", 3, QUIET),
     ("Shell", ["/bin/bash"], QUIET),
@@ -217,7 +219,7 @@ EXAMPLES = [
     (
         "HostConfig.PortBindings",
         {"80/tcp": [{"HostIp": "", "HostPort": ""}]},
-        ["PortBindings is not applied: ports are not published yet; the container's own ports can be reached at its pod's address"],
+        [f"PortBindings is not applied: {PORTS}"],
     ),
     ("HostConfig.PortBindings", {"80/tcp": [{"HostPort": "x"}]}, InvalidParameter('invalid port specification: "x"')),
     ("HostConfig.RestartPolicy", {"Name": "always"}, QUIET),
@@ -334,9 +336,7 @@ EXAMPLES = [
     (
         "HostConfig.PublishAllPorts",
         True,
-        [
-            "PublishAllPorts is not applied: ports are not published yet; the container's own ports can be reached at its pod's address"
-        ],
+        [f"PublishAllPorts is not applied: {PORTS}"],
     ),
     ("HostConfig.ReadonlyRootfs", True, QUIET),
     ("HostConfig.SecurityOpt", ["no-new-privileges", "seccomp=unconfined", "apparmor:unconfined"], QUIET),
@@ -346,6 +346,7 @@ EXAMPLES = [
         ["label=disable", "seccomp={}"],
         ["SecurityOpt label=disable, seccomp={} is not applied: the node's own profiles hold"],
     ),
+    ("HostConfig.SecurityOpt", ["disable"], ["SecurityOpt disable is not applied: the node's own profiles hold"]),
     ("HostConfig.SecurityOpt", ["x"], InvalidParameter('invalid --security-opt 1: "x"')),
     ("HostConfig.SecurityOpt", ["x=y"], InvalidParameter('invalid --security-opt 2: "x=y"')),
     ("HostConfig.SecurityOpt", ["no-new-privileges=x"], InvalidParameter('invalid --security-opt 2: "no-new-privileges=x"')),
@@ -406,6 +407,11 @@ EXAMPLES = [
         "HostConfig.Mounts.*.TmpfsOptions",
         {"Mode": 0o700, "Options": [["exec"]]},
         ["TmpfsOptions Mode and Options are not applied: a pod's memory volume has none"],
+    ),
+    (
+        "HostConfig.Mounts.*.TmpfsOptions",
+        {"Options": ["exec"]},
+        InvalidParameter("invalid JSON: HostConfig.Mounts.TmpfsOptions.Options: an array of arrays of strings is expected"),
     ),
     (
         "HostConfig.Mounts.*.TmpfsOptions",

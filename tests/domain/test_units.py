@@ -151,6 +151,12 @@ def test_what_is_no_time(text):
     assert str(refusal.value) == f'failed to parse value as time or duration: "{text}"'
 
 
+def test_a_duration_beyond_the_calendar():
+    """It ends at the first or the last moment that there is."""
+    assert units.parse_timestamp("2540400h", units.EARLIEST) == units.EARLIEST
+    assert units.parse_timestamp("-2540400h", units.LATEST) == units.LATEST
+
+
 @given(st.text(max_size=30))
 def test_reading_a_time_is_total(text):
     """Any text is a time, none, or a refusal."""

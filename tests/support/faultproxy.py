@@ -23,7 +23,8 @@ import pytest
 import yaml
 
 CHUNK = 64 * 1024
-HALF_A_CHUNK = b'400\r\n{"type":"MODIFIED","object":{"kind":"P'
+HALF_AN_EVENT = b'400\r\n{"type":"MODIFIED","object":{"kind":"P'
+HALF_A_LINE = b"400\r\n2026-01-01T00:00:00.000000000Z half a li"
 HALF_A_FRAME = b"\x82\x7e\x04\x00\x01half"
 
 
@@ -36,7 +37,7 @@ class Seen(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    """A client's connection. ``mode`` is what goes on in it: plain, chunked (watch, follow), websocket."""
+    """A client's connection. ``mode`` is what goes on in it: plain, watch, log (followed), websocket."""
 
     client: ssl.SSLSocket
     server: ssl.SSLSocket
@@ -79,11 +80,11 @@ class FaultProxy:
     # --- switches ------------------------------------------------------------------------------------------------
 
     def cut(self) -> None:
-        """Break every connection: watches and logs within a chunk, WebSockets within a frame."""
+        """Break every connection: watches within an event, logs within a line, WebSockets within a frame."""
         with self._lock:
             connections = list(self._connections)
         for connection in connections:
-            half = {"chunked": HALF_A_CHUNK, "websocket": HALF_A_FRAME}.get(connection.mode, b"")
+            half = {"watch": HALF_AN_EVENT, "log": HALF_A_LINE, "websocket": HALF_A_FRAME}.get(connection.mode, b"")
             with contextlib.suppress(OSError, ValueError):
                 if half:
                     connection.client.send(half)
@@ -229,11 +230,12 @@ class FaultProxy:
             connection.client.sendall(_answer(status))
             # The answer comes before the request's body was read: no more of this connection.
             connection.dead = True
+            connection.unread.clear()
             return
         if re.search(r"^upgrade: *websocket", head, re.IGNORECASE | re.MULTILINE):
             connection.mode = "websocket"
         else:
-            connection.mode = "chunked" if "watch=true" in target or "follow=true" in target else "plain"
+            connection.mode = "watch" if "watch=true" in target else "log" if "follow=true" in target else "plain"
         connection.body_left = size
         self._forward(connection, head_size)
 

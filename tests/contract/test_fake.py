@@ -229,7 +229,7 @@ def test_a_pod_lingers() -> None:
     with pytest.raises(NotFound):
         cluster.get("Pod", "p")
     watch = cluster.watch("Pod", since=since)
-    seen = [event for event, _ in zip(watch, range(3), strict=False)]
+    seen = [event for _, event in zip(range(3), watch, strict=False)]
     watch.close()
     assert [event.type for event in seen] == ["MODIFIED", "MODIFIED", "DELETED"]
     assert seen[-1].object["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 137
