@@ -1,6 +1,7 @@
 """Containers: views from create to prune."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from flask import Response, request
 
@@ -10,12 +11,15 @@ from kubedock.api.operation import Group
 from kubedock.api.replies import no_content, ok, reply
 from kubedock.dockerapi import decode, encode, query, versions
 from kubedock.engine.containers import ListQuery
-from kubedock.engine.logs import AttachQuery, LogQuery
+from kubedock.engine.logs import NO_STDIN, NO_TERMINAL, AttachQuery, LogQuery
 from kubedock.engine.waiting import Waiting
-from kubedock.errors import InvalidParameter
+from kubedock.errors import InvalidParameter, NotImplemented
 from kubedock.streams.cancel import Cancel
 
 group = Group("containers")
+
+DOCKER_COMMAND = "Docker-Client/"
+"""How the docker command's User-Agent begins."""
 
 
 @group.operation("ContainerList", "GET /containers/json", note="size is not known")
@@ -32,9 +36,24 @@ def list_containers() -> Response:
 def create() -> Response:
     """Make a container, not started yet."""
     name = query.text(request.args, "name")
-    asked = decode.create(required_body(), request.args, workload=engine().core.workload)
+    wanted = required_body()
+    asked = decode.create(wanted, request.args, workload=engine().core.workload)
+    _refuse_what_the_command_would_attach(wanted)
     made = engine().containers.create(asked.spec, name=name, endpoints=asked.endpoints, warnings=asked.warnings)
     return reply(encode.created(made.id, made.warnings), 201)
+
+
+def _refuse_what_the_command_would_attach(wanted: Mapping[str, Any]) -> None:
+    """The docker command shows of an attach that is refused only its status, not its sentence: so it is told here.
+
+    What it says about streams is what it is about to do; other clients fill these fields in without attaching.
+    """
+    if not request.headers.get("User-Agent", "").startswith(DOCKER_COMMAND):
+        return
+    if wanted.get("AttachStdin"):
+        raise NotImplemented(NO_STDIN)
+    if wanted.get("Tty") and wanted.get("AttachStdout"):
+        raise NotImplemented(NO_TERMINAL)
 
 
 @group.operation("ContainerInspect", "GET /containers/<ref>/json", note="no State.Health and no sizes")

@@ -31,8 +31,9 @@ def inspect(ref: str) -> Response:
 )
 def create() -> Response:
     """Make one."""
-    made = engine().networks.create(records.network(required_body()))
-    return reply({"Id": made.id, "Warning": ""}, 201)
+    asked = required_body()
+    made = engine().networks.create(records.network(asked))
+    return reply({"Id": made.id, "Warning": "; ".join(records.network_warnings(asked))}, 201)
 
 
 @group.operation(

@@ -78,6 +78,10 @@ class _Kept:
         """The number of the next line to come."""
         return self.first + len(self.lines)
 
+    def has_room(self, line: Line) -> bool:
+        """None has to go for it."""
+        return not self.lines or self.size + len(line.data) + _OVERHEAD <= BUFFER
+
     def add(self, line: Line) -> None:
         self.lines.append(line)
         self.size += len(line.data) + _OVERHEAD
@@ -291,7 +295,7 @@ class LogFeed:
             return
         with self._cond:
             for line in lines:
-                if self._kept.size >= BUFFER:
+                if not self._kept.has_room(line):
                     self._cond.notify_all()
                     self._cond.wait_for(lambda: self._stopping or not self._all_behind())
                 self._kept.add(line)

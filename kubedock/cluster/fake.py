@@ -36,7 +36,9 @@ class FakeCluster:
         self._namespace, self._now, self._split = namespace, now, split_streams
         self._store = FakeStore(namespace, now)
         self.kubelet = FakeKubelet(self._store, now)
-        self._deployments = FakeDeployments(self._store, self._create_pod, self._delete)
+        self._deployments = FakeDeployments(
+            self._store, self._create_pod, self._delete, lambda: self._refused.get(("Pod", "create"))
+        )
         self.requests: deque[tuple[str, str, str]] = deque(maxlen=10_000)
         self._refused: dict[tuple[str, str], KubedockError] = {}
         self._denied: set[tuple[str, str]] = set()

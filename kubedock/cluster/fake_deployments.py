@@ -5,6 +5,7 @@ from typing import Any
 
 from kubedock.cluster.fake_store import FakeStore
 from kubedock.cluster.protocol import Json, Kind
+from kubedock.errors import KubedockError
 
 Create = Callable[[Mapping[str, Any]], Json]
 Delete = Callable[[Kind, str, int | None], None]
@@ -13,9 +14,9 @@ Delete = Callable[[Kind, str, int | None], None]
 class FakeDeployments:
     """The controller. Everything happens under the store's lock."""
 
-    def __init__(self, store: FakeStore, create_pod: Create, delete: Delete) -> None:
-        """``create_pod`` and ``delete`` are the API's own, without the rights."""
-        self._store, self._create, self._delete = store, create_pod, delete
+    def __init__(self, store: FakeStore, create_pod: Create, delete: Delete, denial: Callable[[], KubedockError | None]) -> None:
+        """``create_pod`` and ``delete`` are the API's own, without the rights; ``denial`` is admission's word on pods."""
+        self._store, self._create, self._delete, self._denial = store, create_pod, delete, denial
         self._counter = 0
 
     def reconcile(self, name: str) -> None:
@@ -27,8 +28,9 @@ class FakeDeployments:
         pods = self._pods(deployment["metadata"]["uid"])
         for pod in pods[replicas:]:
             self._delete("Pod", pod["metadata"]["name"], None)
-        for _ in range(replicas - len(pods)):
-            self._create(self._pod(deployment))
+        if self._denial() is None:
+            for _ in range(replicas - len(pods)):
+                self._create(self._pod(deployment))
         self._tell(name)
 
     def pod_gone(self, pod: Json) -> None:
@@ -76,13 +78,17 @@ class FakeDeployments:
             return
         pods = self._pods(deployment["metadata"]["uid"])
         ready = sum(pod["status"]["phase"] == "Running" for pod in pods)
-        status = {
+        status: Json = {
             "observedGeneration": deployment["metadata"]["generation"],
             "replicas": len(pods),
             "updatedReplicas": len(pods),
             "readyReplicas": ready,
             "availableReplicas": ready,
         }
+        denial = self._denial()
+        if denial is not None and len(pods) < deployment["spec"].get("replicas", 1):
+            failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": str(denial)}
+            status["conditions"] = [failure]
         self._store.update("Deployment", name, lambda item: item.update(status=status))
 
 

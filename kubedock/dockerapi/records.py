@@ -64,6 +64,18 @@ def network(body: Json) -> NetworkRequest:
     )
 
 
+def network_warnings(body: Json) -> tuple[str, ...]:
+    """What of a new network is kept and shown, and has no effect in the cluster."""
+    unapplied = (
+        (body.get("Internal"), "Internal is not applied: what a pod may reach is up to the cluster's network policies"),
+        (body.get("EnableIPv6"), "EnableIPv6 is not applied: the cluster's network chooses a pod's addresses"),
+        (body.get("EnableIPv4") is False, "EnableIPv4 is not applied: the cluster's network chooses a pod's addresses"),
+        (body.get("Options"), "Options are not applied: they are a driver's, and the network is the cluster's"),
+        ((body.get("IPAM") or {}).get("Config"), "IPAM is shown but not applied: the cluster's network chooses a pod's addresses"),
+    )
+    return tuple(sentence for asked, sentence in unapplied if asked)
+
+
 def container(body: Json) -> str:
     """Which container ``networks/X/connect`` and ``disconnect`` are about."""
     ref = optional("string", body, "Container", "")

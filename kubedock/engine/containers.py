@@ -34,6 +34,8 @@ from kubedock.errors import (
 from kubedock.streams.cancel import Cancel
 
 NAME_TRIES = 6
+READERS_SECONDS = 2.0
+"""So long a removal of an ended container waits for those who are reading its output: docker-py removes before it has read."""
 
 
 class Created(NamedTuple):
@@ -206,6 +208,8 @@ class Containers:
         view = self._view(record)
         if view.status.running and not force:
             raise CannotRemoveRunning(record.name, view.status.state)
+        if record.outcome is not None and record.outcome.started and not record.restarting:
+            self._core.sessions.wait_for_readers(record.id, READERS_SECONDS)
         self._remove(record.id, volumes=volumes)
 
     def _remove(self, container_id: str, *, volumes: bool) -> None:

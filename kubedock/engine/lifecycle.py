@@ -17,7 +17,6 @@ from kubedock.domain.event import Event
 from kubedock.domain.status import KILLED, Observed, conclude
 from kubedock.engine.core import Core
 from kubedock.engine.networks import Networks
-from kubedock.errors import NotFound
 from kubedock.state.archive import Segment
 
 logger = logging.getLogger(__name__)
@@ -43,13 +42,11 @@ class Lifecycle:
 
     def changed(self, short_id: str) -> None:
         """The cluster shows something new of this container."""
-        try:
-            record = self._core.containers.find(short_id)
-        except NotFound:
-            return
-        with self._lock:
-            self._take_over(record.id)
-        self.tell(record.id)
+        for record in self._core.containers.list():  # not by find: another container's name may look like this id
+            if record.short_id == short_id:
+                with self._lock:
+                    self._take_over(record.id)
+                self.tell(record.id)
 
     def tell(self, container_id: str) -> None:
         """Wake all who wait for this container."""

@@ -15,6 +15,10 @@ from kubedock.streams.cancel import Cancel
 __all__ = ["AttachQuery", "LogQuery", "Logs", "Output"]
 
 
+NO_STDIN = "kubedock cannot attach a container's stdin yet: use docker run without -i, or docker logs -f"
+NO_TERMINAL = "kubedock cannot attach to a container's terminal yet: use docker run -d with docker logs -f"
+
+
 @dataclass(frozen=True, slots=True)
 class AttachQuery:
     """What to attach: ``stream`` for what comes from now on, ``logs`` for what was before."""
@@ -64,9 +68,9 @@ class Logs:
         """The output from now on, or from the next start on for a container that does not run."""
         record = self._core.containers.find(ref)
         if query.stdin and record.spec.open_stdin:
-            raise NotImplemented("kubedock cannot attach a container's stdin yet: use docker run without -i, or docker logs -f")
+            raise NotImplemented(NO_STDIN)
         if record.spec.tty and query.stream:
-            raise NotImplemented("kubedock cannot attach to a container's terminal yet: use docker run -d with docker logs -f")
+            raise NotImplemented(NO_TERMINAL)
         if record.restarting:
             raise Conflict(f"Container {record.id} is restarting, wait until the container is running")
         log = LogQuery(stdout=query.stdout, stderr=query.stderr, follow=query.stream)

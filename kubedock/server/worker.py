@@ -23,6 +23,7 @@ from typing import Any
 
 from gunicorn import util
 from gunicorn.arbiter import Arbiter
+from gunicorn.http import wsgi as gunicorn_wsgi
 from gunicorn.workers.gthread import ThreadWorker
 
 from kubedock import __version__
@@ -35,6 +36,7 @@ from kubedock.streams.cancel import Cancel
 
 logger = logging.getLogger(__name__)
 
+SERVER = f"kubedock/{__version__} (linux)"
 DRAIN = 2
 """Seconds that requests in flight get once their streams were cancelled."""
 _BODY_DEADLINE = 5.0
@@ -62,6 +64,7 @@ class KubedockWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         self.clients.start()
         # the arbiter's own copy bounds the whole stop, this one the requests in flight
         self.cfg.set("graceful_timeout", DRAIN)
+        gunicorn_wsgi.SERVER = SERVER  # gunicorn names itself and drops the application's own header
         super().init_process()
 
     def load_wsgi(self) -> None:

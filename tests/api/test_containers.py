@@ -214,6 +214,23 @@ def test_an_attach_with_logs_replays_and_ends(docker, a_container):
     assert docker.post("/containers/nobody/attach?stream=1&stdout=1", expect=404).message == NOBODY
 
 
+@pytest.mark.operation("ContainerCreate")
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"OpenStdin": True, "AttachStdin": True, "StdinOnce": True}, 501),
+        ({"Tty": True, "AttachStdout": True}, 501),
+        ({"Tty": True, "OpenStdin": True, "AttachStdout": False}, 201),
+        ({"AttachStdout": True, "AttachStderr": True}, 201),
+    ],
+)
+def test_the_command_is_told_before_it_would_attach(docker, body, status):
+    """It shows no sentence of a refused attach; other clients say the same without attaching."""
+    body = {"Image": "alpine", **body}
+    docker.post("/containers/create", body, headers={"User-Agent": "Docker-Client/28.2.2 (linux)"}, expect=status)
+    docker.post("/containers/create", body, headers={"User-Agent": "docker-sdk-python/7.2.0"}, expect=201)
+
+
 @pytest.mark.operation("ContainerAttach")
 @pytest.mark.parametrize(("body", "query"), [({"OpenStdin": True}, "stdin=1&"), ({"Tty": True}, "")])
 def test_stdin_and_terminals_are_refused_with_a_sentence(docker, a_container, body, query):

@@ -59,6 +59,13 @@ def test_docker_py_runs_a_container(client):
     client.containers.prune()
 
 
+def test_docker_py_loses_nothing_of_what_it_removes_before_it_has_read(client):
+    """It opens the log, waits, removes, and reads only then."""
+    client.images.pull("alpine", tag="latest")
+    for number in range(30):
+        assert client.containers.run("alpine", ["echo", str(number)], remove=True) == f"{number}\n".encode()
+
+
 def test_docker_py_follows_stops_and_removes(client):
     """The life of a detached container."""
     made = client.containers.run(
@@ -137,6 +144,17 @@ def test_the_command_tells_why_a_start_failed(cli):
     done = cli("run", "--rm", "alpine", "nosuch")
     assert done.code == 127
     assert "executable file not found in $PATH" in done.err
+
+
+@pytest.mark.parametrize(("flag", "sentence"), [("-i", "cannot attach a container's stdin yet"), ("-t", "terminal yet")])
+def test_the_command_tells_what_cannot_be_attached(cli, flag, sentence):
+    """And leaves nothing behind."""
+    name = cli.name()
+    done = cli("run", "--rm", flag, "--name", name, "alpine", "cat")
+    assert (done.code, done.out) == (125, "")
+    assert sentence in done.err
+    assert cli.ok("ps", "-aq", "-f", f"name={name}") == ""
+    assert len(cli.ok("run", "-dit", "--name", name, "alpine", "cat")) == 64
 
 
 def test_the_command_lives_with_a_detached_container(cli):

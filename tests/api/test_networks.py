@@ -28,6 +28,17 @@ def test_a_network_is_made_and_shown(docker):
 
 
 @pytest.mark.operation("NetworkCreate")
+def test_what_a_network_cannot_have_is_a_warning(docker):
+    """Shown as asked, and said."""
+    made = docker.post("/networks/create", {"Name": "mine", "Internal": True, "EnableIPv6": True}, expect=201).json
+    assert made["Warning"] == (
+        "Internal is not applied: what a pod may reach is up to the cluster's network policies;"
+        " EnableIPv6 is not applied: the cluster's network chooses a pod's addresses"
+    )
+    assert docker.get("/networks/mine").json["Internal"] is True
+
+
+@pytest.mark.operation("NetworkCreate")
 @pytest.mark.parametrize(
     ("body", "status", "message"),
     [

@@ -72,16 +72,6 @@ def test_a_half_closed_client_is_still_waited_for(server: LiveServer) -> None:
     eventually(lambda: server.state()["endings"] == [*before["endings"], "held: client gone"])
 
 
-def test_output_right_behind_the_head_reaches_a_client_that_reads_the_head_through_a_buffer(server: LiveServer) -> None:
-    """docker-py's way; without waiting for the client to take the head, the output would stay in its buffer."""
-    for _ in range(50):
-        with server.ask(POST % b"first?5" + b"\r\n") as sock, sock.makefile("rb") as buffered:
-            while buffered.readline() not in {b"\r\n", b""}:
-                pass
-
-            assert read_all(sock) == b"x" * 5
-
-
 def test_a_large_echo_is_exact(server: LiveServer) -> None:
     """Both directions at once, with a client that reads late."""
     sent = bytes(range(256)) * 4096
