@@ -34,8 +34,8 @@ from kubedock.errors import (
 from kubedock.streams.cancel import Cancel
 
 NAME_TRIES = 6
-READERS_SECONDS = 2.0
-"""So long a removal of an ended container waits for those who are reading its output: docker-py removes before it has read."""
+FORGET_SECONDS = 2.0
+"""So often it is looked whether a removed container's saved log is still being read."""
 
 
 class Created(NamedTuple):
@@ -208,8 +208,6 @@ class Containers:
         view = self._view(record)
         if view.status.running and not force:
             raise CannotRemoveRunning(record.name, view.status.state)
-        if record.outcome is not None and record.outcome.started and not record.restarting:
-            self._core.sessions.wait_for_readers(record.id, READERS_SECONDS)
         self._remove(record.id, volumes=volumes)
 
     def _remove(self, container_id: str, *, volumes: bool) -> None:
@@ -227,9 +225,13 @@ class Containers:
                 record = self._core.containers.get(record.id) or record
                 if record.alive and record.started_at is not None:
                     self._lifecycle.publish(record, "kill", signal="9")
+                # Who reads the log goes on to its end, as with Docker's open file: docker-py removes before it has read.
+                keep_log = self._core.sessions.is_read(record.id)
                 if record.alive:
-                    self._workloads.end_hard(record, keep_log=False)
+                    self._workloads.end_hard(record, keep_log=keep_log)
                 else:
+                    if keep_log:
+                        self._workloads.save_log(record)
                     self._workloads.delete(record)
         except Exception:
             self._core.containers.update(record.id, lambda r: replace(r, removing=False))
@@ -239,10 +241,17 @@ class Containers:
         self._core.watcher.forget(record.short_id)
         if gone is not None:
             self._lifecycle.gone(gone)
-        self._core.archive.forget(record.id)
         self._core.sessions.forget(record.id)
+        self._forget_log(record.id)
         if volumes:
             self._release(record)
+
+    def _forget_log(self, container_id: str) -> None:
+        if self._core.sessions.is_read(container_id):
+            what = f"forgetting the log of {container_id[:12]}"
+            self._core.tasks.submit(what, lambda: self._forget_log(container_id), after=FORGET_SECONDS)
+        else:
+            self._core.archive.forget(container_id)
 
     def _release(self, record: ContainerRecord) -> None:
         """The container's anonymous volumes go with it unless another one uses them."""

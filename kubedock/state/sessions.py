@@ -39,6 +39,10 @@ class Sessions:
                     del self._readers[container_id]
                 self._changed.notify_all()
 
+    def is_read(self, container_id: str) -> bool:
+        """Somebody reads this container's output now."""
+        return container_id in self._readers
+
     def wait_for_readers(self, container_id: str, timeout: float) -> bool:
         """Until nobody reads this container's output; False when somebody still does after ``timeout`` seconds."""
         with self._changed:

@@ -9,6 +9,7 @@ from kubedock.domain.container import ContainerSpec, Outcome, RestartPolicy
 from kubedock.domain.status import Status
 from kubedock.engine import Engine
 from kubedock.engine.containers import ListQuery
+from kubedock.engine.logs import LogQuery
 from kubedock.errors import (
     CannotKill,
     CannotRemoveRunning,
@@ -217,6 +218,20 @@ def test_remove(engine: Engine, cluster: FakeCluster) -> None:
 
     assert cluster.list("Pod").items == []
     assert history(engine) == ["create", "start", "kill 9", "die 137", "destroy"]
+
+
+def test_who_reads_the_log_reads_it_to_its_end_whoever_removes_the_container(engine: Engine) -> None:
+    """docker-py opens the log, waits, removes, and reads only then."""
+    container = make(engine, "web", "sh", "-c", "echo one; echo two")
+    output = engine.logs.read("web", LogQuery(stdout=True, follow=True), Cancel())
+    engine.containers.start("web")
+    ended(engine, "web")
+    engine.containers.remove("web", force=False, volumes=False)
+
+    assert b"".join(data for batch in output for _, data in batch) == b"one\ntwo\n"
+    output.close()
+    engine.containers._forget_log(container)
+    assert engine.core.archive.segments(container) == []
 
 
 def test_automatic_removal(engine: Engine, cluster: FakeCluster) -> None:

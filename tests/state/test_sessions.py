@@ -30,6 +30,7 @@ def test_waiting_for_readers() -> None:
     """Until the last one has gone, or in vain."""
     sessions = Sessions()
     with sessions.reading("c1"), sessions.reading("c1"):
+        assert sessions.is_read("c1")
         assert not sessions.wait_for_readers("c1", 0)
         assert sessions.wait_for_readers("c2", 0)
     assert sessions.wait_for_readers("c1", 0)
