@@ -10,13 +10,14 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from contextlib import closing
 from typing import NamedTuple, Protocol
 
 from kubedock.cluster import ByteStream
 from kubedock.errors import Forbidden, InvalidParameter, KubedockError, NotFound, System
 from kubedock.streams.cancel import Cancel
-from kubedock.streams.logs import START, After, Line, LogReader, Mark
+from kubedock.streams.logs import START, After, Line, LogReader, Mark, last_lines
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,12 @@ class Source(Protocol):
 
     def saved(self) -> bytes | None:
         """The whole text where it was saved, else None."""
+
+    def is_saved(self) -> bool:
+        """The same, told without reading it."""
+
+    def amend(self, lines: Sequence[Line]) -> None:
+        """These lines came after the text was saved: they belong to it."""
 
 
 class Behind(Exception):
@@ -132,6 +139,7 @@ class LogFeed:
         self._stream: ByteStream | None = None
         self._stopping = False
         self._refused = 0
+        self._superseded = False  # by the saved text
         self.complete = False
         """The log was read to its end, or cannot be read: see ``failure``."""
         self.failure: KubedockError | None = None
@@ -144,7 +152,12 @@ class LogFeed:
     def wake(self) -> None:
         """Something has changed: a feed that waits for its container looks again, and so do followers."""
         with self._cond:
+            stream = self._stream
             self._cond.notify_all()
+        # A pod that was taken away may go on for seconds: what it writes then is not the container's any more.
+        if stream is not None and self._source.over() and self._source.is_saved():
+            self._superseded = True
+            stream.close()
 
     def stop(self) -> None:
         """End it, complete or not."""
@@ -233,14 +246,17 @@ class LogFeed:
     def _read_once(self) -> bool:
         """Read one stream to its end; True when that was the end of the log."""
         final = self._source.over()
-        saved = self._source.saved()
+        saved = self._source.saved() if final else None
         if saved is not None:
-            self._put(lines_after(saved, self._mark))
+            self._finish(saved)
             return True
         try:
             stream = self._source.open(self._mark, follow=not final)
         except NotFound:
-            return self._source.saved() is None
+            if not self._source.is_saved():
+                return True
+            self._wait_for_end()  # of which the saved text is known first
+            return False
         except Forbidden:
             raise
         except InvalidParameter:  # the kubelet does not give it yet, or no longer
@@ -255,6 +271,8 @@ class LogFeed:
             return False
         self._refused = 0
         whole = self._read(stream)
+        if self._superseded:  # the stream was cut off, also one that was to be the last
+            return False
         if final and whole:
             return True
         if whole:
@@ -276,10 +294,17 @@ class LogFeed:
             except KubedockError as error:
                 logger.info("logs of %s: %s; going on from there", self._source.name, error)
                 return False
-        if not self._stopping:
+        if not self._stopping and not self._superseded:
             self._put([*reader.end()])
             self._mark = reader.mark
         return True
+
+    def _finish(self, saved: bytes) -> None:
+        """The saved text is the last word: what it has more is given, and it gets what was given already."""
+        after, reader = After(self._mark), LogReader()
+        self._put(after([*reader.feed(saved), *reader.end()]))
+        if after.lacking:
+            self._source.amend(last_lines([*self._kept.lines], after.lacking))
 
     def _wait(self, seconds: float) -> None:
         with self._cond:

@@ -13,10 +13,10 @@ from datetime import datetime
 from kubedock.background.logfeed import Behind, Joined, LogFeed, lines_after
 from kubedock.domain.container import ContainerRecord
 from kubedock.engine.core import Core
-from kubedock.engine.segments import PlainRead, SegmentSource, current_segment, last_lines
+from kubedock.engine.segments import PlainRead, SegmentSource, current_segment
 from kubedock.state.archive import Segment
 from kubedock.streams.cancel import Cancel
-from kubedock.streams.logs import START, Line, LogReader, Mark, stamp
+from kubedock.streams.logs import START, Line, LogReader, Mark, last_lines, stamp
 
 STDOUT = 1
 READY_SECONDS = 2.0
@@ -48,8 +48,9 @@ class Follower:
 
     def __init__(self, core: Core, record: ContainerRecord, query: LogQuery, cancel: Cancel) -> None:
         self._core, self._record, self._query, self._cancel = core, record, query, cancel
-        self._until_ns = _ns(query.until)
-        self._since_ns = _ns(query.since)
+        # The moment has microseconds, the line that a client names by it has nanoseconds: it belongs to it.
+        self._until_ns = None if query.until is None else _ns(query.until) + 999
+        self._since_ns = None if query.since is None else _ns(query.since)
         self._beyond = False  # a line from after ``until`` has come
         self._follow = query.follow and not self._too_late(0.0)
 
@@ -268,7 +269,5 @@ class Follower:
         return max(0.0, left) if left < FOREVER else None
 
 
-def _ns(at: datetime | None) -> int | None:
-    if at is None:
-        return None
+def _ns(at: datetime) -> int:
     return math.floor(at.timestamp()) * 1_000_000_000 + at.microsecond * 1000

@@ -13,7 +13,7 @@ from kubedock.engine.core import Core
 from kubedock.errors import InvalidParameter, NotFound, Unavailable
 from kubedock.state.archive import Segment
 from kubedock.streams.cancel import Cancel
-from kubedock.streams.logs import Line, LogReader, Mark
+from kubedock.streams.logs import Line, LogReader, Mark, stamp
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 PATIENCE = 10.0
@@ -68,6 +68,17 @@ class SegmentSource:
         """The archived text."""
         return self.core.archive.get(self.container_id, self.segment)
 
+    def is_saved(self) -> bool:
+        """There is an archived text."""
+        return self.segment in self.core.archive.segments(self.container_id)
+
+    def amend(self, lines: Sequence[Line]) -> None:
+        """Add lines to the archived text."""
+        text = self.saved()
+        if text is not None:
+            more = b"".join((stamp(line.ns) + b" " if line.begins else b"") + line.data for line in lines)
+            self.core.archive.save(self.container_id, self.segment, text + more)
+
     def _is_previous(self, record: ContainerRecord, observed: Observed) -> bool:
         """The kubelet keeps the log of the instance before the present one, in the same pod."""
         if record.spec.workload != "deployment":
@@ -98,16 +109,17 @@ class PlainRead:
         """Batches of lines. Unavailable when the cluster is, for too long."""
         pause = FIRST_PAUSE
         while self._cancel.reason is None:
-            saved = self._source.saved()
-            if saved is not None:
-                yield self._saved(saved)
-                return
+            saved = self._source.saved() if self._source.over() else None
             try:
-                yield from self._read()
+                if saved is not None:
+                    yield self._saved(saved)
+                else:
+                    yield from self._read()
                 return
             except NotFound:
-                if self._source.saved() is None:
-                    return
+                saved = self._source.saved()
+                yield self._saved(saved or b"")
+                return
             except InvalidParameter:
                 return
             except Unavailable:
@@ -159,12 +171,3 @@ class PlainRead:
             take_back = self._cancel.on_cancel(changed.set)
             changed.wait(seconds)
             take_back()
-
-
-def last_lines(lines: Sequence[Line], count: int) -> list[Line]:
-    """The last ``count`` lines, which may be in pieces."""
-    at = len(lines)
-    while at > 0 and count > 0:
-        at -= 1
-        count -= lines[at].begins
-    return list(lines[at:])

@@ -6,7 +6,7 @@ exact even where lines share a timestamp or two streams of a container come slig
 second before the newest line.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -70,6 +70,15 @@ def stamp(ns: int) -> bytes:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z".encode()
 
 
+def last_lines(lines: Sequence[Line], count: int) -> list[Line]:
+    """The last ``count`` lines, which may be in pieces."""
+    at = len(lines)
+    while at > 0 and count > 0:
+        at -= 1
+        count -= lines[at].begins
+    return list(lines[at:])
+
+
 class After:
     """Of lines from a mark's second on (or from earlier on), in their order, the ones after the mark."""
 
@@ -77,6 +86,11 @@ class After:
         """``inside``: the first piece to come goes on with the line that the mark lies in, ``offset`` bytes before it."""
         self._floor = (mark.second or 0) * _BILLION
         self._skip, self._offset, self._inside = mark.skip, mark.offset, inside
+
+    @property
+    def lacking(self) -> int:
+        """How many of the lines before the mark have not come yet."""
+        return self._skip
 
     def __call__(self, lines: Iterable[Line]) -> list[Line]:
         """Those of these lines that come after the mark."""

@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -88,6 +88,15 @@ class Script:
     def saved(self) -> bytes | None:
         """See Source."""
         return self.text
+
+    def is_saved(self) -> bool:
+        """See Source."""
+        return self.text is not None
+
+    def amend(self, lines: Sequence[Line]) -> None:
+        """See Source."""
+        assert self.text is not None
+        self.text += b"".join(stamp(line.ns) + b" " + line.data for line in lines)
 
     def open(self, mark: Mark, *, follow: bool) -> Stream:
         """See Source."""
@@ -358,7 +367,7 @@ def test_a_stream_that_ends_before_its_container_is_opened_again(monkeypatch: py
 
 
 def test_a_saved_text_ends_the_log() -> None:
-    """The pod is gone; what the stream did not give comes from there."""
+    """The pod is gone; what the stream did not give comes from there, once the end is known."""
     script = Script(numbered(100))
     with feeding(script) as feed:
         joined = feed.enter("one", START)
@@ -366,8 +375,28 @@ def test_a_saved_text_ends_the_log() -> None:
         script.lines = numbered(130)
         script.text, script.refusal = script.whole(), NotFound("gone")
         script.cut()
+        until(lambda: len(script.opened) > 1)
+        assert not feed.ended
+        script.known = True
+        feed.wake()
         assert follow(feed, joined) == numbered(130)
     assert feed.failure is None
+
+
+def test_what_a_pod_writes_after_it_was_taken_away_is_not_given() -> None:
+    """The saved text is what the container wrote. Lines that were given meanwhile become part of it."""
+    script = Script(numbered(100))
+    saved = script.whole()
+    with feeding(script) as feed:
+        joined = feed.enter("one", START)
+        script.write(*numbered(3, start=100))
+        until(lambda: feed._kept.end == 103)
+        script.text, script.known = saved, True
+        feed.wake()
+        assert follow(feed, joined) == numbered(103)
+        script.write(*numbered(3, start=103))
+    assert lines_after(script.text, START) == numbered(103)
+    assert all(stream.closed for stream in script.streams)
 
 
 @pytest.mark.parametrize(("refusal", "failure"), [(NotFound("gone"), None), (Forbidden("no right"), Forbidden)])

@@ -73,7 +73,7 @@ class BenchApp:
         return {
             "named": sorted(thread.name for thread in threading.enumerate() if thread.ident not in pool),
             "pool": len(pool),
-            "busy": sum(_in_a_request(frames.get(ident)) for ident in pool if ident != threading.get_ident()),
+            "busy": sum(_in_a_request(frames.get(ident or 0)) for ident in pool if ident != threading.get_ident()),
             "fds": len(os.listdir("/proc/self/fd")),
             "processes": len(children.split()),
             "listeners": core.events.listeners,

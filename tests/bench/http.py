@@ -3,6 +3,7 @@
 import http.client
 import json
 import socket
+import threading
 import time
 from typing import Any
 
@@ -33,7 +34,9 @@ class Client:
 
     def container(self, name: str, *command: str, start: bool = True, **host: Any) -> str:
         """Create one of alpine, and start it; its id."""
-        made: str = self.ask("POST", f"/containers/create?name={name}", {"Image": "alpine", "Cmd": command, "HostConfig": host})["Id"]
+        made: str = self.ask("POST", f"/containers/create?name={name}", {"Image": "alpine", "Cmd": command, "HostConfig": host})[
+            "Id"
+        ]
         if start:
             self.ask("POST", f"/containers/{made}/start")
         return made
@@ -46,6 +49,11 @@ class Client:
     def close(self) -> None:
         """End the connection."""
         self._connection.close()
+
+
+def pause(seconds: float) -> None:
+    """Let time pass: what is measured is what happens meanwhile."""
+    threading.Event().wait(seconds)
 
 
 def stream(address: Address, path: str) -> socket.socket:

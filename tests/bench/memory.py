@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tests.bench.figures import Figure, milliseconds
-from tests.bench.http import Address, Client
+from tests.bench.http import Address, Client, pause
 from tests.support.live import LiveServer
 from tests.support.shared import ROOT
 
@@ -54,12 +54,16 @@ def streams() -> list[Figure]:
     left = [key for key in COMPARED if after[key] != before[key]]
     load = f"{os.getloadavg()[0]:.1f} runnable on {os.cpu_count()} processors"
     return [
-        Figure("_ping beside the streams, median", milliseconds(pinged), "ms", 5.0, f"{FOLLOWERS} logs -f, {LISTENERS} events; {load}"),
+        Figure(
+            "_ping beside the streams, median", milliseconds(pinged), "ms", 5.0, f"{FOLLOWERS} logs -f, {LISTENERS} events; {load}"
+        ),
         Figure("_ping beside the streams, 99th percentile", milliseconds(pinged, 0.99), "ms"),
         Figure("lines that came, share", came, "", None, f"of {FOLLOWERS} a second, by the followers' count"),
         Figure("log streams from the cluster", during["log streams"], "", RUNNING, f"{RUNNING} containers followed"),
         Figure("threads in a request meanwhile", during["busy"], "", None, f"{during['fds']} fds, {during['memory'] >> 20} MiB"),
-        Figure("kinds of things left behind", len(left), "", 0.0, f"{', '.join(left) or 'none'} after {settled:.1f} s: {_shown(after)}"),
+        Figure(
+            "kinds of things left behind", len(left), "", 0.0, f"{', '.join(left) or 'none'} after {settled:.1f} s: {_shown(after)}"
+        ),
     ]
 
 
@@ -73,19 +77,19 @@ def _visit(address: Address, ids: Sequence[str], pinged: list[float]) -> tuple[d
         until = time.monotonic() + 30
         while client.ask("GET", "/bench/state")["busy"] < len(paths):
             assert time.monotonic() < until, "the clients did not get in"
-            time.sleep(0.2)
+            pause(0.2)
         first = process.stdout.readline().split()
         while len(first) < 3 or int(first[0]) < len(paths):
             first = process.stdout.readline().split()
-        begun = time.monotonic()
+        begun = read = time.monotonic()
         for _ in range(PINGS):
             pinged.append(client.timed("GET", "/_ping"))
-            time.sleep(0.02)
+            pause(0.02)
         during = client.ask("GET", "/bench/state")
         last = first
-        while time.monotonic() < begun + 10:
-            last = process.stdout.readline().split()
-        came = (int(last[2]) - int(first[2])) / (FOLLOWERS * (time.monotonic() - begun))
+        while read < begun + 10:
+            last, read = process.stdout.readline().split(), time.monotonic()
+        came = (int(last[2]) - int(first[2])) / (FOLLOWERS * (read - begun))
     client.close()
     return during, came
 
@@ -110,7 +114,7 @@ def _settled(client: Client, before: dict[str, Any], seconds: float = 15.0) -> d
         state: dict[str, Any] = client.ask("GET", "/bench/state")
         if all(state[key] == before[key] for key in COMPARED) or time.monotonic() > until:
             return state
-        time.sleep(0.1)
+        pause(0.1)
 
 
 def _shown(state: dict[str, Any]) -> str:

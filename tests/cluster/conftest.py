@@ -3,7 +3,9 @@
 A test runs against the server outside; marked ``subset`` it runs at all three places.
 """
 
+import gc
 import subprocess
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -81,6 +83,8 @@ def client(server: KubedockServer) -> Iterator[docker.DockerClient]:
     found = server.client()
     yield found
     found.close()
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        gc.collect()  # docker-py leaves the sockets of its streams to the collector
 
 
 @pytest.fixture

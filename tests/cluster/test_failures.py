@@ -113,6 +113,14 @@ def test_a_healthcheck_shows_no_health(docker: DockerCli) -> None:
     assert docker.inspect(name, "json .State.Health") in ("null", "<no value>")
 
 
+def test_what_the_cluster_forbids(docker: DockerCli) -> None:
+    """This one forbids privileged containers: the API server's own words."""
+    code, _, err = run_quickly(docker, "--rm", "--privileged", "--name", docker.name(), ALPINE, "true", within=4)
+
+    assert code == 125
+    assert "privileged: Forbidden: disallowed by cluster policy" in err
+
+
 def test_more_cpus_than_any_node_has(own_namespace: RealCluster) -> None:
     """The scheduler's reason, after ``--schedule-timeout``."""
     with kubedock_server(own_namespace, own_namespace.folder, "--schedule-timeout", "2s", "--request-cpu", "1000") as server:

@@ -39,7 +39,8 @@ def test_options(docker: DockerCli) -> None:
     assert lines("--since", stamps[2]) == "3 4 5"
     assert lines("--until", stamps[2]) == "1 2 3"
     assert lines("--since", stamps[1], "--until", stamps[3]) == "2 3 4"
-    assert lines("--since", stamps[1], "--until", stamps[3], "--tail", "1") == "4"
+    # As in Docker, the tail is cut first.
+    assert lines("--since", stamps[1], "--until", stamps[3], "--tail", "3") == "3 4"
     assert lines("--since", "1h") == "1 2 3 4 5"
     assert lines("--since", (datetime.now(UTC) + timedelta(hours=1)).isoformat()) == ""
     assert lines("--until", "1h") == ""

@@ -129,7 +129,7 @@ def test_an_ended_pod_that_somebody_deletes_keeps_its_code(docker: DockerCli, re
 def test_the_pods_labels(docker: DockerCli, real_cluster: RealCluster) -> None:
     """Ours, and those of Docker's that Kubernetes can hold."""
     name = docker.name()
-    words = ("--label", "team=blue", "--label", "org.example/ok=1", "--label", "not valid=x", "--label", "long=" + "x" * 64)
+    words = ("--label", "team=blue", "--label", "org.example/ok=1", "--label", "not!valid=x", "--label", "long=" + "x" * 64)
     docker.ok("run", "-d", *words, "--name", name, ALPINE, "sleep", "100")
     short = docker.inspect(name, ".Id")[:12]
 
@@ -149,4 +149,4 @@ def test_the_pods_labels(docker: DockerCli, real_cluster: RealCluster) -> None:
     assert pod["metadata"]["name"] == f"kubedock-{name}-{short}"
     assert pod["spec"]["containers"][0]["name"] == "main"
     assert pod["spec"]["automountServiceAccountToken"] is False
-    assert docker.inspect(name, 'index .Config.Labels "not valid"') == "x"
+    assert docker.inspect(name, 'index .Config.Labels "not!valid"') == "x"
