@@ -230,9 +230,7 @@ class Containers:
                 if record.alive:
                     self._workloads.end_hard(record, keep_log=keep_log)
                 else:
-                    if keep_log:
-                        self._workloads.save_log(record)
-                    self._workloads.delete(record)
+                    self._workloads.put_away(record, keep_log=keep_log)
         except Exception:
             self._core.containers.update(record.id, lambda r: replace(r, removing=False))
             self._lifecycle.tell(record.id)

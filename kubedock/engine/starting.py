@@ -110,8 +110,7 @@ class Starting:
             return
         if record.run == 1 and record.outcome.started and not record.restarting:
             logger.warning("container %s is started again: it begins with its image's files", record.short_id)
-        self._workloads.save_log(record)
-        self._workloads.delete(record)
+        self._workloads.put_away(record)
         self._core.watcher.forget(record.short_id, record.run)
 
     def _await(self, record: ContainerRecord) -> None:

@@ -4,7 +4,7 @@ import logging
 from contextlib import closing
 from dataclasses import replace
 
-from kubedock.cluster import LogOptions
+from kubedock.cluster import ByteStream, LogOptions
 from kubedock.domain.container import ContainerRecord, Outcome
 from kubedock.domain.status import KILLED
 from kubedock.engine.core import Core
@@ -18,7 +18,7 @@ from kubedock.state.archive import Segment
 
 logger = logging.getLogger(__name__)
 
-RETRY_SECONDS = 3.0
+RETRY_SECONDS, LONGEST_RETRY = 3.0, 60.0
 SAVED_LOG = 16 * 1024 * 1024
 """Bytes of a log that are saved at most; the kubelet keeps 10 MiB by default."""
 
@@ -78,15 +78,35 @@ class Workloads:
 
     def end_hard(self, record: ContainerRecord, *, keep_log: bool = True) -> None:
         """KILL: save the log, take the pod away at once; the container has exited 137."""
-        if keep_log and record.started_at is not None:
-            self.save_log(record)
-        self.delete(record)
+        self.put_away(record, keep_log=keep_log and record.started_at is not None)
         self._lifecycle.end(record.id, record.run, Outcome(KILLED, self._core.now()))
 
     def scale_to_zero(self, record: ContainerRecord) -> None:
-        """Ask the Deployment's controllers to end its pod; its last events carry the exit code."""
-        if record.object_name is not None:
+        """Ask the Deployment's controllers to end its pod; its last events carry the exit code.
+
+        The pod goes with its end, and its log with it: that is read from now on to its end.
+        """
+        if record.object_name is None:
+            return
+        stream = self._follow_to_the_end(record)
+        try:
             self._core.cluster.patch("Deployment", record.object_name, {"spec": {"replicas": 0}})
+        except KubedockError:
+            if stream is not None:
+                stream.close()
+            raise
+
+    def _follow_to_the_end(self, record: ContainerRecord) -> ByteStream | None:
+        pod, segment = self.pod_of(record), _segment(record)
+        if pod is None or self._core.archive.get(record.id, segment) is not None:
+            return None
+        try:
+            stream = self._core.cluster.logs(pod, LogOptions(follow=True, limit_bytes=SAVED_LOG))
+        except KubedockError as error:
+            logger.warning("container %s: its log cannot be saved: %s", record.short_id, error)
+            return None
+        self._core.tasks.submit(f"saving the log of {record.short_id}", lambda: self._keep(record, segment, stream))
+        return stream
 
     def enforce_deadline(self, record: ContainerRecord) -> None:
         """Have the kubelet end a pod: TERM, then KILL after the pod's own grace period; pod and log stay."""
@@ -109,34 +129,61 @@ class Workloads:
         except NotFound:
             logger.debug("%s is gone already", record.object_name)
 
-    def delete_or_try_later(self, record: ContainerRecord, tries: int = 10) -> None:
-        """For a pod that must not start behind our back, also when the cluster cannot be reached just now."""
+    def put_away(self, record: ContainerRecord, *, keep_log: bool = True) -> None:
+        """Save the run's log and take its objects away. Where that fails, the log is still the pod's."""
+        segment = self.save_log(record) if keep_log else None
+        try:
+            self.delete(record)
+        except KubedockError:
+            if segment is not None:
+                self._core.archive.drop(record.id, segment)
+            raise
+
+    def delete_or_try_later(self, record: ContainerRecord, pause: float | None = None) -> None:
+        """For a pod that must not start behind our back, also when the cluster cannot be reached: tried until it is gone."""
         try:
             self.delete(record)
         except KubedockError as error:
-            logger.warning("container %s: its pod could not be deleted: %s", record.short_id, error)
-            if tries:
-                self._core.tasks.submit(
-                    f"deleting {record.object_name}", lambda: self.delete_or_try_later(record, tries - 1), after=RETRY_SECONDS
-                )
+            pause = RETRY_SECONDS if pause is None else pause
+            logger.warning("container %s: its pod could not be deleted: %s; again in %.0f s", record.short_id, error, pause)
+            longer = min(pause * 2, LONGEST_RETRY)
+            self._core.tasks.submit(f"deleting {record.object_name}", lambda: self.delete_or_try_later(record, longer), after=pause)
 
-    def save_log(self, record: ContainerRecord) -> None:
-        """Keep the log of the record's run before its pod goes. A log that cannot be had is lost, which is logged."""
+    def save_log(self, record: ContainerRecord) -> Segment | None:
+        """Keep the log of the record's run before its pod goes; what was saved now.
+
+        A log that cannot be had is lost, which is logged.
+        """
         pod = self.pod_of(record)
-        segment = Segment(record.run, record.restart_count if record.spec.workload == "deployment" else 0)
-        if pod is not None and self._core.archive.get(record.id, segment) is None:
-            self._save(record, segment, pod, previous=False)
+        segment = _segment(record)
+        if pod is None or self._core.archive.get(record.id, segment) is not None:
+            return None
+        self._save(record, segment, pod, previous=False)
+        return segment
 
     def save_previous(self, record: ContainerRecord, segment: Segment, pod: str) -> None:
         """Keep the log of the container's instance before the kubelet's restart."""
         self._save(record, segment, pod, previous=True)
 
     def _save(self, record: ContainerRecord, segment: Segment, pod: str, *, previous: bool) -> None:
+        try:
+            stream = self._core.cluster.logs(pod, LogOptions(limit_bytes=SAVED_LOG, previous=previous))
+        except KubedockError as error:
+            logger.warning("container %s: its log could not be saved: %s", record.short_id, error)
+            self._core.archive.save(record.id, segment, b"")
+            return
+        self._keep(record, segment, stream)
+
+    def _keep(self, record: ContainerRecord, segment: Segment, stream: ByteStream) -> None:
         text = bytearray()
         try:
-            with closing(self._core.cluster.logs(pod, LogOptions(limit_bytes=SAVED_LOG, previous=previous))) as stream:
+            with closing(stream):
                 while data := stream.read():
                     text += data
         except KubedockError as error:
             logger.warning("container %s: its log could not be saved whole: %s", record.short_id, error)
         self._core.archive.save(record.id, segment, bytes(text))
+
+
+def _segment(record: ContainerRecord) -> Segment:
+    return Segment(record.run, record.restart_count if record.spec.workload == "deployment" else 0)

@@ -268,7 +268,7 @@ class KubeGateway:
                 self._client = self._load()
             except InvalidParameter as error:
                 raise Forbidden(f"the cluster does not accept the credentials: {error}") from error
-            logger.info("the cluster refused the credentials; they were read anew")
+            logger.debug("the cluster refused the credentials; they were read anew")
             return True
 
 

@@ -54,6 +54,12 @@ class LogArchive:
             for packed in self._texts.pop(container_id, {}).values():
                 self._size -= len(packed)
 
+    def drop(self, container_id: str, segment: Segment) -> None:
+        """Take a text back: its log goes on."""
+        with self._lock:
+            if segment in self._texts.get(container_id, {}):
+                self._drop(container_id, segment)
+
     def _drop(self, container_id: str, segment: Segment) -> None:
         kept = self._texts[container_id]
         self._size -= len(kept.pop(segment))

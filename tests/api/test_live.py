@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from tests.support.live import LiveServer, eventually, read_all, read_head, read_some
+from tests.support.live import LiveServer, read_all, read_head, read_some
+from tests.support.waiting import eventually
 
 ARGV = (sys.executable, "-m", "gunicorn", "-c", "python:kubedock.server.config", "tests.support.live_engine:app")
 HOST = b" HTTP/1.1\r\nHost: x\r\n"

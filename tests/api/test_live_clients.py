@@ -10,7 +10,8 @@ import docker
 import pytest
 
 from tests.support.clients import DockerCli
-from tests.support.live import LiveServer, eventually
+from tests.support.live import LiveServer
+from tests.support.waiting import eventually
 
 ARGV = (sys.executable, "-m", "gunicorn", "-c", "python:kubedock.server.config", "tests.support.live_engine:app")
 

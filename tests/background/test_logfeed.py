@@ -14,7 +14,7 @@ from kubedock.errors import Forbidden, InvalidParameter, KubedockError, NotFound
 from kubedock.streams.cancel import Cancel
 from kubedock.streams.logs import START, Line, LogReader, Mark, stamp
 from tests.support.running import left_behind
-from tests.support.waiting import in_thread, until
+from tests.support.waiting import eventually, in_thread
 
 SECOND = 1_000_000_000
 CUT = Unavailable("the connection broke")
@@ -179,7 +179,7 @@ def test_all_followers_read_one_stream() -> None:
         joined = [feed.enter(number, START) for number in range(10)]
         results = [in_thread(lambda n=n, place=place: follow(feed, place, n)) for n, place in enumerate(joined)]  # type: ignore[misc]
         script.write(*numbered(50, start=50))
-        until(lambda: len(script.streams) == 1)
+        eventually(lambda: len(script.streams) == 1)
         script.end()
         assert [result() for result in results] == [numbered(100)] * 10
 
@@ -192,7 +192,7 @@ def test_a_late_joiner_gets_what_it_lacks(given: int) -> None:
     script = Script(numbered(100))
     with feeding(script) as feed:
         first = feed.enter("first", START)
-        until(lambda: feed._kept.end == 100)
+        eventually(lambda: feed._kept.end == 100)
         late = feed.enter("late", mark_after(numbered(given)))
         script.end()
         assert (follow(feed, first, "first"), follow(feed, late, "late")) == (numbered(100), numbered(100)[given:])
@@ -229,11 +229,11 @@ def test_who_falls_behind_is_told_and_comes_back(monkeypatch: pytest.MonkeyPatch
     with feeding(script) as feed:
         slow, fast = feed.enter("slow", START), feed.enter("fast", START)
         assert slow is not None
-        until(lambda: feed._kept.end == 10)
+        eventually(lambda: feed._kept.end == 10)
         found = slow.after(feed.take("slow", slow.number, Cancel(), 5))
         reading = in_thread(lambda: follow(feed, fast, "fast"))
         script.write(*numbered(990, start=10))
-        until(lambda: feed._kept.end == 1000)
+        eventually(lambda: feed._kept.end == 1000)
         with pytest.raises(Behind):
             feed.take("slow", slow.number + 10, Cancel(), 5)
         assert feed.enter("slow", mark_after(found)) is None
@@ -254,7 +254,7 @@ def test_a_feed_waits_for_its_fastest_follower(monkeypatch: pytest.MonkeyPatch) 
         script.write(*numbered(1000))
         script.end()
         assert joined is not None
-        until(lambda: feed._kept.size > 4000)
+        eventually(lambda: feed._kept.size > 4000)
         taken = joined.after(feed.take("only", joined.number, Cancel(), 5))
         assert 0 < len(taken) < 100
         found = taken + follow(feed, Joined(joined.number + len(taken), joined.after), "only")
@@ -331,10 +331,10 @@ def test_a_cut_stream_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> N
     script = Script(numbered(250))
     with feeding(script) as feed:
         joined = feed.enter("one", START)
-        until(lambda: feed._kept.end == 250)
+        eventually(lambda: feed._kept.end == 250)
         script.cut()
         script.write(*numbered(50, start=250))
-        until(lambda: feed._kept.end == 300)
+        eventually(lambda: feed._kept.end == 300)
         script.end()
         assert follow(feed, joined) == numbered(300)
     assert script.opened[:2] == [(None, True), (2, True)]
@@ -346,7 +346,7 @@ def test_an_outage_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     script = Script(numbered(3), refusal=CUT)
     with feeding(script) as feed:
         joined = feed.enter("one", START)
-        until(lambda: len(script.opened) > 10)
+        eventually(lambda: len(script.opened) > 10)
         script.refusal = None
         script.end()
         assert follow(feed, joined) == numbered(3)
@@ -358,11 +358,11 @@ def test_a_stream_that_ends_before_its_container_is_opened_again(monkeypatch: py
     script = Script(numbered(3), ended=True)
     with feeding(script) as feed:
         joined = feed.enter("one", START)
-        until(lambda: len(script.opened) > 2)
+        eventually(lambda: len(script.opened) > 2)
         script.write(*numbered(3, start=3))
         script.end()
         assert follow(feed, joined) == numbered(6)
-        until(lambda: feed.complete)
+        eventually(lambda: feed.complete)
     assert script.opened[-1][1] is False
 
 
@@ -371,11 +371,11 @@ def test_a_saved_text_ends_the_log() -> None:
     script = Script(numbered(100))
     with feeding(script) as feed:
         joined = feed.enter("one", START)
-        until(lambda: feed._kept.end == 100)
+        eventually(lambda: feed._kept.end == 100)
         script.lines = numbered(130)
         script.text, script.refusal = script.whole(), NotFound("gone")
         script.cut()
-        until(lambda: len(script.opened) > 1)
+        eventually(lambda: len(script.opened) > 1)
         assert not feed.ended
         script.known = True
         feed.wake()
@@ -390,7 +390,7 @@ def test_what_a_pod_writes_after_it_was_taken_away_is_not_given() -> None:
     with feeding(script) as feed:
         joined = feed.enter("one", START)
         script.write(*numbered(3, start=100))
-        until(lambda: feed._kept.end == 103)
+        eventually(lambda: feed._kept.end == 103)
         script.text, script.known = saved, True
         feed.wake()
         assert follow(feed, joined) == numbered(103)
@@ -414,7 +414,7 @@ def test_a_log_that_is_refused_ends_only_with_its_container(monkeypatch: pytest.
     script = Script(refusal=InvalidParameter("waiting to start"))
     with feeding(script) as feed:
         joined = feed.enter("one", START)
-        until(lambda: len(script.opened) > 2 * module.REFUSALS)
+        eventually(lambda: len(script.opened) > 2 * module.REFUSALS)
         assert not feed.ended
         script.known = True
         feed.wake()
@@ -459,7 +459,7 @@ def test_one_feed_a_segment_and_none_without_followers() -> None:
     first, _ = feeds.follow("id", 1, "a", script)
     second, joined = feeds.follow("id", 1, "b", script)
     other, _ = feeds.follow("id", 2, "a", Script())
-    until(lambda: first._kept.end == 3)
+    eventually(lambda: first._kept.end == 3)
     assert first is second
     assert other is not first
     feeds.leave("id", 1, "a")
@@ -480,7 +480,7 @@ def test_a_stop_ends_all_feeds() -> None:
     before, feeds = set(threading.enumerate()), LogFeeds()
     feed, _ = feeds.follow("id", 1, "a", Script(numbered(3)))
     feeds.follow("id", 2, "a", Script(is_ready=False))
-    until(lambda: feed._kept.end == 3)
+    eventually(lambda: feed._kept.end == 3)
     waiting = in_thread(lambda: feed.take("a", 3, Cancel()))
     feeds.stop()
     assert waiting() == []

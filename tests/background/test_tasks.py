@@ -9,7 +9,7 @@ import pytest
 
 from kubedock.background.tasks import Tasks
 from tests.support.running import left_behind
-from tests.support.waiting import until
+from tests.support.waiting import eventually
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def test_what_is_submitted_is_done() -> None:
     with _tasks() as tasks:
         for number in range(100):
             tasks.submit("a task", lambda number=number: done.append(number))  # type: ignore[misc]
-        until(lambda: len(done) == 100)
+        eventually(lambda: len(done) == 100)
 
     assert sorted(done) == list(range(100))
 
@@ -42,7 +42,7 @@ def test_what_is_due_later_comes_later() -> None:
         tasks.submit("later", lambda: done.append("later"), after=0.2)
         tasks.submit("sooner", lambda: done.append("sooner"), after=0.05)
         tasks.submit("now", lambda: done.append("now"))
-        until(lambda: len(done) == 3)
+        eventually(lambda: len(done) == 3)
 
     assert done == ["now", "sooner", "later"]
 
@@ -61,9 +61,9 @@ def test_a_task_that_hangs_holds_up_no_other() -> None:
     with _tasks(4) as tasks:
         for _ in range(6):
             tasks.submit("a task", job)
-        until(lambda: running[0] == 4)
+        eventually(lambda: running[0] == 4)
         hold.set()
-        until(lambda: running[1] == 6)
+        eventually(lambda: running[1] == 6)
 
 
 def test_a_task_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:

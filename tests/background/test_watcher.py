@@ -14,7 +14,7 @@ from kubedock.cluster.fake import FakeCluster
 from kubedock.domain.status import Observed
 from kubedock.errors import Forbidden, KubedockError, System, Unavailable
 from tests.support.running import left_behind
-from tests.support.waiting import until
+from tests.support.waiting import eventually
 
 ID = "0123456789ab"
 OTHER = "ba9876543210"
@@ -68,7 +68,7 @@ def pod(name: str, container: str = ID, run: int = 1, *command: str) -> Json:
 
 def seen(watcher: Watcher, what: Callable[[Observed], Any], run: int = 1) -> Observed:
     """Wait until it is seen."""
-    found = until(lambda: (now := watcher.observed(ID, run)) is not None and what(now) and now, every=0.005)
+    found = eventually(lambda: (now := watcher.observed(ID, run)) is not None and what(now) and now, every=0.005)
     assert isinstance(found, Observed)
     return found
 
@@ -92,8 +92,8 @@ def test_what_is_there_and_what_comes_is_seen() -> None:
         gone = seen(watcher, lambda o: o.deleted)
         assert gone.terminated == ended.terminated
         cluster.create("Pod", pod("b", OTHER))
-        until(lambda: watcher.observed(OTHER, 1) is not None)
-        until(lambda: OTHER in told)
+        eventually(lambda: watcher.observed(OTHER, 1) is not None)
+        eventually(lambda: OTHER in told)
 
     assert (lists(cluster), lists(cluster, "Event")) == (1, 1)
     assert set(told) == {ID, OTHER}
@@ -108,7 +108,7 @@ def test_other_instances_are_not_ours() -> None:
             manifest["metadata"]["labels"].update(change)
             cluster.create("Pod", manifest)
         cluster.create("Pod", pod("last", OTHER))
-        until(lambda: watcher.observed(OTHER, 1) is not None)
+        eventually(lambda: watcher.observed(OTHER, 1) is not None)
         assert watcher.observed(ID, 1) is None
 
 
@@ -124,7 +124,7 @@ def test_nothing_between_the_list_and_the_watch_is_missed() -> None:
     cluster.between = between
     with watching(cluster) as watcher:
         seen(watcher, lambda o: o.deleted)
-        until(lambda: watcher.observed(OTHER, 1) is not None)
+        eventually(lambda: watcher.observed(OTHER, 1) is not None)
 
 
 def test_a_version_that_is_too_old_leads_to_a_list() -> None:
@@ -135,7 +135,7 @@ def test_a_version_that_is_too_old_leads_to_a_list() -> None:
         seen(watcher, lambda o: o.running)
         cluster.refuse("Pod", "watch", CUT)
         cluster.break_watches()
-        until(lambda: sum(verb == "watch" and kind == "Pod" for verb, kind, _ in cluster.requests) > 1)
+        eventually(lambda: sum(verb == "watch" and kind == "Pod" for verb, kind, _ in cluster.requests) > 1)
         cluster.kubelet.finish("a", 4)
         cluster.compact()
         cluster.refuse("Pod", "watch", None)
@@ -152,7 +152,7 @@ def test_a_410_in_the_middle_of_a_watch() -> None:
     cluster.create("ConfigMap", {"metadata": {"name": "newer"}})
     with watching(cluster) as watcher:
         cluster.create("Pod", pod("b", OTHER))
-        until(lambda: watcher.observed(OTHER, 1) is not None)
+        eventually(lambda: watcher.observed(OTHER, 1) is not None)
         seen(watcher, lambda o: o.running)
 
 
@@ -199,7 +199,7 @@ def test_a_missed_delete_is_noticed_by_the_next_list() -> None:
 
         def between() -> None:
             cluster.create("Event", event)
-            until(lambda: "a.1" in watcher._events[made["metadata"]["uid"]], every=0.005)
+            eventually(lambda: "a.1" in watcher._events[made["metadata"]["uid"]], every=0.005)
 
         cluster.between = between
         cluster.refuse("Pod", "watch", None)
@@ -220,7 +220,7 @@ def test_a_pod_that_is_made_while_a_list_is_under_way_is_not_missing() -> None:
         watcher.on_change = lambda _: states.append(watcher.observed(ID, 1))
         cluster.compact()
         cluster.break_watches()
-        until(lambda: lists(cluster) > listed)
+        eventually(lambda: lists(cluster) > listed)
         seen(watcher, lambda o: o.running)
 
     assert [state for state in states if state is None or state.deleted] == []
@@ -243,13 +243,13 @@ def test_of_two_pods_of_a_deployment_the_living_one_counts(order: tuple[str, str
     with watching(cluster, told) as watcher:
         for name in order:
             cluster.create("Pod", pod(name))
-        until(lambda: watcher.observed(ID, 1) is not None)
+        eventually(lambda: watcher.observed(ID, 1) is not None)
         cluster.kubelet.fail("old", "Evicted", "the node was low on memory")
         seen(watcher, lambda o: o.pod == "new" and o.running)
         cluster.patch("Pod", "old", {"metadata": {"annotations": {"a": "b"}}})
         cluster.delete("Pod", "old", grace=0)
         cluster.create("Pod", pod("last", OTHER))
-        until(lambda: OTHER in told)
+        eventually(lambda: OTHER in told)
         assert seen(watcher, lambda o: o.pod == "new").running
         cluster.delete("Pod", "new", grace=0)
         assert seen(watcher, lambda o: o.deleted).pod == "new"
@@ -281,7 +281,7 @@ def test_events_may_come_before_their_pod() -> None:
     cluster.kubelet.start("a")
     watcher.start(0.2)
     try:
-        until(lambda: watcher._events.get(made["metadata"]["uid"]))
+        eventually(lambda: watcher._events.get(made["metadata"]["uid"]))
         assert watcher.observed(ID, 1) is None
         cluster.refuse("Pod", "list", None)
         assert not seen(watcher, lambda o: o.started).log_ready
@@ -309,11 +309,11 @@ def test_without_the_right_to_events_the_status_decides(verb: str) -> None:
     cluster = FakeCluster()
     cluster.deny(verb, "events")
     with watching(cluster) as watcher:
-        until(lambda: watcher.events_forbidden)
+        eventually(lambda: watcher.events_forbidden)
         cluster.create("Pod", pod("a"))
         assert seen(watcher, lambda o: o.running).log_ready
         cluster._denied.clear()
-        until(lambda: not watcher.events_forbidden)
+        eventually(lambda: not watcher.events_forbidden)
 
 
 def test_a_403_that_passes_does_not_blind_for_long() -> None:
@@ -345,7 +345,7 @@ def test_what_is_forgotten_does_not_come_back() -> None:
         watcher.forget(ID)
         cluster.create("Pod", pod("c", ID, 3))
         cluster.create("Pod", pod("last", OTHER))
-        until(lambda: OTHER in told)
+        eventually(lambda: OTHER in told)
         assert [watcher.observed(ID, run) for run in (1, 2, 3)] == [None, None, None]
         assert [key for key in watcher._pods if key[0] == ID] == []
 
@@ -361,7 +361,7 @@ def test_a_listener_that_fails_does_not_end_the_watch(caplog: pytest.LogCaptureF
         watcher.on_change = fail
         cluster.create("Pod", pod("a"))
         seen(watcher, lambda o: o.running)
-        until(lambda: "was not taken over" in caplog.text)
+        eventually(lambda: "was not taken over" in caplog.text)
         cluster.kubelet.finish("a", 0)
         seen(watcher, lambda o: o.terminated)
 

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
@@ -57,10 +58,11 @@ class BenchApp:
     def _write(self) -> None:
         """One line a second for each pod, spread over the second."""
         pods = self._cluster.kubelet.pods()
-        number = 0
+        number, due = 0, time.monotonic()
         while True:
             for pod in pods:
-                if self._stopping.wait(1.0 / len(pods)):
+                due += 1.0 / len(pods)
+                if self._stopping.wait(max(0.0, due - time.monotonic())):
                     return
                 self._cluster.kubelet.write(pod, f"line {number}\n")
             number += 1

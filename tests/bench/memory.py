@@ -73,25 +73,29 @@ def _visit(address: Address, ids: Sequence[str], pinged: list[float]) -> tuple[d
     paths += ["/v1.47/events"] * LISTENERS
     client = Client(address)
     with _clients(address, paths) as process:
-        assert process.stdout is not None
         until = time.monotonic() + 30
         while client.ask("GET", "/bench/state")["busy"] < len(paths):
             assert time.monotonic() < until, "the clients did not get in"
             pause(0.2)
-        first = process.stdout.readline().split()
-        while len(first) < 3 or int(first[0]) < len(paths):
-            first = process.stdout.readline().split()
-        begun = read = time.monotonic()
+        first = _told(process)
+        while first[0] < len(paths):
+            first = _told(process)
         for _ in range(PINGS):
             pinged.append(client.timed("GET", "/_ping"))
             pause(0.02)
         during = client.ask("GET", "/bench/state")
         last = first
-        while read < begun + 10:
-            last, read = process.stdout.readline().split(), time.monotonic()
-        came = (int(last[2]) - int(first[2])) / (FOLLOWERS * (read - begun))
+        while last[3] < first[3] + 10:
+            last = _told(process)
+        came = (last[2] - first[2]) / (FOLLOWERS * (last[3] - first[3]))
     client.close()
     return during, came
+
+
+def _told(process: "subprocess.Popen[str]") -> list[float]:
+    """Open streams, bytes, lines, and the clients' clock."""
+    assert process.stdout is not None
+    return [float(word) for word in process.stdout.readline().split()]
 
 
 @contextmanager

@@ -24,8 +24,8 @@ from tests.bench.http import Client, pause
 from tests.support.clients import DockerCli, at_once
 from tests.support.faultproxy import FaultProxy, Seen
 from tests.support.kubedock_server import KubedockServer, kubedock_server
-from tests.support.live import eventually
 from tests.support.realcluster import RealCluster, namespace_of_our_own
+from tests.support.waiting import eventually
 
 ROUNDS = 20
 FOLLOWERS, FOLLOWED, LINES = 50, 10, 100

@@ -1,6 +1,7 @@
 """Many clients in one process: ``python -m tests.bench.streams HOST PORT`` takes paths, one a line, and opens them all.
 
-After an empty line it writes, each second, how many streams are open and how many bytes have come; it ends with its input.
+After an empty line it writes, each second, how many streams are open, how many bytes and lines have come, and its clock.
+It ends with its input.
 """
 
 import selectors
@@ -35,7 +36,7 @@ def main() -> None:
                 opened -= 1
         if time.monotonic() - told >= 1:
             told = time.monotonic()
-            print(opened, size, lines, flush=True)
+            print(opened, size, lines, told, flush=True)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pytest
 from docker.errors import APIError, ContainerError, ImageNotFound, NotFound
 
 from tests.support.clients import ALPINE, HANDLES_TERM, at_once
-from tests.support.live import eventually
+from tests.support.waiting import eventually
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.clients import ALPINE, DockerCli
-from tests.support.live import eventually
+from tests.support.waiting import eventually
 
 
 def parsed(text: str) -> list[dict[str, Any]]:

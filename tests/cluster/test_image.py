@@ -12,7 +12,7 @@ import yaml
 from tests.support.kubedock_server import KUBEDOCK
 from tests.support.realcluster import RealCluster
 from tests.support.shared import ROOT
-from tests.support.waiting import until
+from tests.support.waiting import eventually
 
 REGISTRY = os.environ.get("KUBEDOCK_TEST_REGISTRY", "198.18.0.2:5000")
 BASE = f"{REGISTRY}/library/python:3.11-slim"
@@ -78,6 +78,6 @@ def test_a_sidecar_runs_a_jobs_containers(
         found = own_namespace.kubectl("get", "pod", name, "-o", "jsonpath={.status.phase}")
         return found if found in ("Succeeded", "Failed") else ""
 
-    ended = until(phase, seconds=180, every=0.5)
+    ended = eventually(phase, seconds=180, every=0.5)
     logs = own_namespace.kubectl("logs", name, "-c", "job")
     assert (ended, logs.split()[-1:]) == ("Succeeded", ["hi"]), own_namespace.kubectl("logs", name, "-c", "kubedock")

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.support.clients import ALPINE, HANDLES_TERM, DockerCli
-from tests.support.live import eventually
+from tests.support.waiting import eventually
 
 PORCELAIN = "{{.Names}} {{.State}}"
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.support.clients import ALPINE, DockerCli
-from tests.support.live import eventually
+from tests.support.waiting import eventually
 
 STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z"
 FIVE = "for i in 1 2 3 4 5; do echo line $i; sleep 0.3; done"

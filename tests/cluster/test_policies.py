@@ -4,8 +4,8 @@ import pytest
 
 from tests.support.clients import ALPINE, DockerCli
 from tests.support.kubedock_server import pods
-from tests.support.live import eventually
 from tests.support.realcluster import RealCluster
+from tests.support.waiting import eventually
 
 COUNTS = "{{.State.Status}} {{.State.ExitCode}} {{.RestartCount}}"
 

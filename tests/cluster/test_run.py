@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.support.clients import ALPINE, DockerCli, Done, at_once
-from tests.support.live import eventually
+from tests.support.waiting import eventually
 
 INTERRUPTIBLE = "trap 'echo caught; exit 7' INT; echo up; while :; do sleep 0.1; done"
 

@@ -11,7 +11,7 @@ import requests
 
 from tests.support.clients import ALPINE, HANDLES_TERM
 from tests.support.kubedock_server import KubedockServer
-from tests.support.live import eventually
+from tests.support.waiting import eventually
 
 STEPS = 12
 VERBS = ("create", "start", "start", "start", "stop", "stop", "kill", "kill USR1", "wait", "restart", "rm", "rm -f")

@@ -11,9 +11,10 @@ import yaml
 
 from tests.support.clients import ALPINE
 from tests.support.kubedock_server import kubedock_server, pods, server_argv
-from tests.support.live import LiveServer, eventually
+from tests.support.live import LiveServer
 from tests.support.realcluster import RealCluster
 from tests.support.shared import ROOT
+from tests.support.waiting import eventually
 
 SLEEPER = {
     "apiVersion": "v1",

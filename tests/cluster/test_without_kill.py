@@ -3,7 +3,7 @@
 import json
 
 from tests.support.clients import ALPINE, DockerCli
-from tests.support.live import eventually
+from tests.support.waiting import eventually
 
 EMPTIED = 'mkdir /x; cp /bin/busybox /x/sh; cp /bin/busybox /x/sleep; rm -rf /bin /usr/bin /sbin /usr/sbin; exec /x/sh -c "$1"'
 """A container that takes away its own tools; what stays has no name that could be found."""

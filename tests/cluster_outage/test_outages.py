@@ -15,8 +15,8 @@ import pytest
 from tests.cluster_outage.conftest import Stage
 from tests.cluster_outage.witness import Stream, Truth, Witness, contradictions, reading, truth_of
 from tests.support.kubedock_server import pods
-from tests.support.live import eventually
 from tests.support.realcluster import CLUSTER
+from tests.support.waiting import eventually
 
 COUNTS = "i=0; while :; do i=$((i+1)); echo $i; sleep 0.05; done"
 RESUMED = 30.0

@@ -11,7 +11,7 @@ from kubedock.cluster import Cluster, LogOptions
 from kubedock.cluster.fake import FakeCluster
 from kubedock.errors import Conflict, Gone, InvalidParameter, NotFound
 from kubedock.streams.channels import ExitStatus, exit_status
-from tests.support.waiting import converse, gathered, in_thread, until
+from tests.support.waiting import converse, eventually, gathered, in_thread
 
 
 @pytest.fixture(params=["memory", pytest.param("real", marks=pytest.mark.cluster)])
@@ -50,7 +50,7 @@ def pod(cluster: Cluster, label: str) -> Callable[..., str]:
         }
         cluster.create("Pod", manifest)
         if started:
-            until(lambda: main_state(cluster, name).keys() & {"running", "terminated"})
+            eventually(lambda: main_state(cluster, name).keys() & {"running", "terminated"})
         return name
 
     return create
@@ -77,7 +77,7 @@ def main_state(cluster: Cluster, pod: str) -> dict[str, Any]:
 
 def ended(cluster: Cluster, pod: str) -> dict[str, Any]:
     """How a pod's container ended."""
-    state: dict[str, Any] = until(lambda: main_state(cluster, pod).get("terminated"))
+    state: dict[str, Any] = eventually(lambda: main_state(cluster, pod).get("terminated"))
     return state
 
 
@@ -293,7 +293,7 @@ def test_a_pod_runs_to_its_end(cluster: Cluster, pod: Callable[..., str]) -> Non
 
     assert (state["exitCode"], state["reason"]) == (42, "Error")
     # The kubelet may tell the container's end a look before the pod's.
-    until(lambda: cluster.get("Pod", name)["status"]["phase"] == "Failed")
+    eventually(lambda: cluster.get("Pod", name)["status"]["phase"] == "Failed")
     assert texts(log) == [b"out\n"]
     assert [event["reason"] for event in found] == ["Scheduled", "Pulled", "Created", "Started"]
     assert [event["involvedObject"].get("fieldPath") for event in found] == [None, *["spec.containers{main}"] * 3]
@@ -311,7 +311,7 @@ def test_a_missing_image_is_waited_for(cluster: Cluster, pod: Callable[..., str]
     """The registry's answer stands in the status; the log is refused."""
     name = pod("true", image="nosuch/image", started=False)
 
-    waiting = until(lambda: ((state := main_state(cluster, name).get("waiting")) and "Image" in state["reason"]) and state)
+    waiting = eventually(lambda: ((state := main_state(cluster, name).get("waiting")) and "Image" in state["reason"]) and state)
 
     assert waiting["reason"] in ("ErrImagePull", "ImagePullBackOff")
     assert "docker.io/nosuch/image:latest: not found" in waiting["message"]
@@ -350,13 +350,13 @@ def test_a_deployment_keeps_its_pod(cluster: Cluster, label: str) -> None:
     def pods() -> set[str]:
         return {item["metadata"]["name"] for item in cluster.list("Pod", selector=f"test={label}").items}
 
-    (first,) = until(pods)
+    (first,) = eventually(pods)
     assert first.startswith(f"{name}-")
     cluster.delete("Pod", first, grace=0)
-    (second,) = until(lambda: pods() - {first})
+    (second,) = eventually(lambda: pods() - {first})
     assert second != first
     cluster.patch("Deployment", name, {"spec": {"replicas": 0}})
-    until(lambda: not pods())
+    eventually(lambda: not pods())
 
 
 # --- logs ------------------------------------------------------------------------------------------------------------

@@ -24,8 +24,8 @@ from kubedock.errors import (
     System,
 )
 from kubedock.streams.cancel import Cancel
-from tests.support.runtimes import ended, history, log, make, run
-from tests.support.waiting import until
+from tests.support.running import QUICK, ended, engine_with_alpine, history, log, make, run
+from tests.support.waiting import eventually
 
 NOT_FOUND = (
     "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: "
@@ -240,7 +240,7 @@ def test_automatic_removal(engine: Engine, cluster: FakeCluster) -> None:
     result = engine.containers.wait(container[:12], condition="removed", cancel=Cancel()) if _there(engine, container) else None
 
     assert result is None or result.result() == (0,)
-    until(lambda: not _there(engine, container))
+    eventually(lambda: not _there(engine, container))
     assert cluster.list("Pod").items == []
     assert history(engine) == ["create", "start", "die 0", "destroy"]
 
@@ -289,7 +289,7 @@ def test_always_comes_back(engine: Engine, cluster: FakeCluster) -> None:
     run(engine, "web", "sleep", "1000", restart=RestartPolicy("always"))
     cluster.kubelet.finish(cluster.list("Pod").items[0]["metadata"]["name"], 5)
 
-    until(lambda: _state(engine, "web") == Status("running", restart_count=1))
+    eventually(lambda: _state(engine, "web") == Status("running", restart_count=1))
     assert history(engine) == ["create", "start", "die 5", "start"]
 
 
@@ -320,13 +320,13 @@ def test_out_of_memory(engine: Engine, cluster: FakeCluster) -> None:
     assert history(engine) == ["create", "start", "oom", "die 137"]
 
 
-def test_a_start_that_takes_too_long(engine: Engine, cluster: FakeCluster) -> None:
+def test_a_start_that_takes_too_long(cluster: FakeCluster) -> None:
     """A sentence with what the pod waits for; the pod does not start behind our back."""
-    object.__setattr__(engine.core.limits, "start", 0.05)
     cluster.kubelet.hold()
-    make(engine, "web", "true")
-    with pytest.raises(System) as caught:
-        engine.containers.start("web")
+    with engine_with_alpine(cluster, limits=replace(QUICK, start=0.05)) as engine:
+        make(engine, "web", "true")
+        with pytest.raises(System) as caught:
+            engine.containers.start("web")
 
     assert str(caught.value).startswith("the container did not start within 0 s: ")
     assert cluster.list("Pod").items == []

@@ -16,9 +16,8 @@ from kubedock.engine import Engine, following, lifecycle
 from kubedock.engine.logs import AttachQuery, LogQuery, Output
 from kubedock.errors import Conflict, InvalidParameter, KubedockError, NoSuchContainer, NotImplemented, Unavailable
 from kubedock.streams.cancel import Cancel
-from tests.support.running import left_behind
-from tests.support.runtimes import ended, log, make, run, running
-from tests.support.waiting import in_thread, until
+from tests.support.running import ended, engine_with_alpine, left_behind, log, make, run
+from tests.support.waiting import eventually, in_thread
 
 CUT = Unavailable("the connection broke")
 
@@ -60,7 +59,7 @@ def engine(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[En
     monkeypatch.setattr(logfeed, "GRACE", 0.05)
     monkeypatch.setattr(following, "SPIN", 0.02)
     before = set(threading.enumerate())
-    with running(cluster) as engine:
+    with engine_with_alpine(cluster) as engine:
         yield engine
         assert engine.core.feeds._feeds == {}
     assert left_behind(before) == []
@@ -85,7 +84,7 @@ class Reading:
 
     def sees(self, text: bytes) -> None:
         """Wait for what it has read so far."""
-        until(lambda: self.data == text, every=0.005, seconds=10)
+        eventually(lambda: self.data == text, every=0.005, seconds=10)
 
     def end(self) -> bytes:
         """All of it."""
@@ -257,9 +256,10 @@ def test_a_follower_sees_the_kubelets_restarts(engine: Engine, cluster: FakeClus
     reading.sees(b"up\nlast words\n")
     cluster.kubelet.restart(pod)
     reading.sees(b"up\nlast words\nup\n")
-    until(lambda: log(engine, "web") == reading.data)
+    eventually(lambda: log(engine, "web") == reading.data)
     engine.containers.stop("web", signal=None, timeout=5)
     assert reading.end() == b"up\nlast words\nup\n"
+    eventually(lambda: log(engine, "web") == reading.data)
 
 
 def test_many_followers_and_one_stream(engine: Engine, cluster: Counting) -> None:
@@ -278,10 +278,10 @@ def test_many_followers_and_one_stream(engine: Engine, cluster: Counting) -> Non
         reader.sees(whole)
     assert cluster.follows == [pod]
     assert [reader.leave() for reader in readers] == [whole] * 8
-    until(lambda: not cluster.open_follows)
+    eventually(lambda: not cluster.open_follows)
     again = follow(engine, "web", tail=1)
     again.sees(b"49\n")
-    until(lambda: cluster.follows == [pod, pod])
+    eventually(lambda: cluster.follows == [pod, pod])
     again.leave()
 
 
@@ -290,7 +290,7 @@ def test_a_follower_from_a_time_and_one_from_the_start(engine: Engine, cluster: 
     run(engine, "web", "sh", "-c", "echo 0; sleep 100")
     pod = pod_of(engine, "web")
     first = follow(engine, "web", since=datetime.now(UTC) + timedelta(hours=1))
-    until(lambda: cluster.follows)
+    eventually(lambda: cluster.follows)
     second = follow(engine, "web")
     second.sees(b"0\n")
     cluster.kubelet.write(pod, "1\n")
@@ -318,7 +318,7 @@ def test_a_break_loses_and_repeats_nothing(engine: Engine, cluster: Counting) ->
     whole = b"".join(b"%d\n" % number for number in range(100))
     for reader in readers:
         reader.sees(whole)
-    until(lambda: late.data.endswith(b"99\n"))
+    eventually(lambda: late.data.endswith(b"99\n"))
     assert whole.endswith(late.leave())
     assert [reader.leave() for reader in readers] == [whole] * 3
 
@@ -354,7 +354,7 @@ def test_a_log_that_is_not_ready_is_waited_for(engine: Engine, cluster: Counting
     cluster.kubelet.hold()
     make(engine, "web", "sh", "-c", "echo 0; sleep 100")
     starting = in_thread(lambda: engine.containers.start("web"))
-    until(cluster.kubelet.pods)
+    eventually(cluster.kubelet.pods)
     cluster.kubelet.start(pod_of(engine, "web"))
     starting()
     readers = [in_thread(lambda: log(engine, "web")), in_thread(lambda: log(engine, "web", tail=1))]
@@ -365,6 +365,26 @@ def test_a_log_that_is_not_ready_is_waited_for(engine: Engine, cluster: Counting
     assert [reader() for reader in readers] == [b"0\n", b"0\n"]
     follower.sees(b"0\n")
     follower.leave()
+
+
+def test_a_kill_that_fails_takes_no_log_away(engine: Engine, cluster: Counting) -> None:
+    """In an outage nothing can be saved, and nothing ended: the log goes on, also for those who follow it."""
+    run(engine, "web", "sh", "-c", "echo 0; sleep 100")
+    reader = follow(engine, "web")
+    reader.sees(b"0\n")
+    cluster.outage(CUT)
+    with pytest.raises(Unavailable):
+        engine.containers.kill("web", signal=None)
+    with pytest.raises(Unavailable):
+        engine.containers.remove("web", force=True, volumes=False)
+    cluster.break_streams()
+    cluster.outage(None)
+    assert engine.containers.inspect("web").status.state == "running"
+    cluster.kubelet.write(pod_of(engine, "web"), "1\n")
+    reader.sees(b"0\n1\n")
+    assert log(engine, "web") == b"0\n1\n"
+    engine.containers.kill("web", signal=None)
+    assert reader.end() == log(engine, "web") == b"0\n1\n"
 
 
 def test_a_removed_container_ends_its_followers(engine: Engine) -> None:
@@ -430,7 +450,7 @@ def test_attach_to_an_automatically_removed_container_gets_all_of_it(engine: Eng
         reader = attach(engine, f"c{number}")
         engine.containers.start(f"c{number}")
         assert reader.end() == b"hi\nho\n"
-    until(lambda: engine.core.containers.list() == [])
+    eventually(lambda: engine.core.containers.list() == [])
 
 
 def test_attach_while_it_runs_has_both_streams(engine: Engine, cluster: Counting) -> None:
@@ -487,6 +507,6 @@ def test_attach_between_two_runs_is_a_conflict(engine: Engine, cluster: Counting
     run(engine, "web", "sleep", "100", restart=RestartPolicy("on-failure", 9))
     monkeypatch.setattr(lifecycle, "FIRST_BACKOFF", 60.0)
     cluster.kubelet.finish(pod_of(engine, "web"), 1)
-    until(lambda: engine.core.containers.find("web").restarting)
+    eventually(lambda: engine.core.containers.find("web").restarting)
     with pytest.raises(Conflict, match="is restarting, wait until the container is running"):
         attach(engine, "web")

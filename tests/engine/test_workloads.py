@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,10 +11,10 @@ from kubedock.cluster import Json, Kind
 from kubedock.cluster.fake import FakeCluster
 from kubedock.domain.container import RestartPolicy
 from kubedock.engine import Engine
-from kubedock.errors import Forbidden, Unavailable
+from kubedock.errors import Forbidden, System, Unavailable
 from kubedock.kube.manifest import PodDefaults
-from tests.support.runtimes import INSTANCE, ended, make, run, running
-from tests.support.waiting import until
+from tests.support.running import QUICK, ended, engine_with_alpine, make, run
+from tests.support.waiting import eventually
 
 DENIAL = 'pods "x" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false'
 
@@ -30,7 +31,7 @@ class StrictCluster(FakeCluster):
 
 @contextmanager
 def _strict(level: Any) -> Iterator[Engine]:
-    with running(StrictCluster(), defaults=PodDefaults(INSTANCE, pod_security=level)) as engine:
+    with engine_with_alpine(StrictCluster(), defaults=PodDefaults("test", pod_security=level)) as engine:
         yield engine
 
 
@@ -68,19 +69,17 @@ def test_a_deployment_whose_pod_is_denied(engine: Engine, cluster: FakeCluster, 
     assert cluster.list("Deployment").items == []
 
 
-def test_a_failed_start_whose_pod_cannot_be_deleted_now(
-    engine: Engine, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_start_whose_pod_cannot_be_deleted_now(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is deleted as soon as the cluster is back: it must not run behind our back."""
     monkeypatch.setattr("kubedock.engine.workloads.RETRY_SECONDS", 0.01)
     cluster.kubelet.hold()
-    object.__setattr__(engine.core.limits, "start", 0.05)
     cluster.refuse("Pod", "delete", Unavailable("away"))
-    make(engine, "web", "true")
-    with pytest.raises(Exception, match="did not start"):
-        engine.containers.start("web")
-    assert len(cluster.list("Pod").items) == 1
+    with engine_with_alpine(cluster, limits=replace(QUICK, start=0.05)) as engine:
+        make(engine, "web", "true")
+        with pytest.raises(System, match="did not start"):
+            engine.containers.start("web")
+        assert len(cluster.list("Pod").items) == 1
 
-    cluster.refuse("Pod", "delete", None)
+        cluster.refuse("Pod", "delete", None)
 
-    until(lambda: cluster.list("Pod").items == [])
+        eventually(lambda: cluster.list("Pod").items == [])

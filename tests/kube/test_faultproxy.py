@@ -10,7 +10,7 @@ from kubedock.errors import Gone, Unavailable
 from kubedock.kube.gateway import KubeGateway
 from tests.support.faultproxy import FaultProxy
 from tests.support.realcluster import RealCluster
-from tests.support.waiting import converse, in_thread, until
+from tests.support.waiting import converse, eventually, in_thread
 
 pytestmark = pytest.mark.cluster
 EVERYTHING = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
@@ -36,7 +36,7 @@ def cluster(proxy: FaultProxy) -> Iterator[KubeGateway]:
 def pod(cluster: KubeGateway) -> Iterator[str]:
     """A pod that runs and has written a line."""
     cluster.create("Pod", {"metadata": {"name": "faulty"}, "spec": {"restartPolicy": "Never", "containers": [MAIN]}})
-    until(lambda: cluster.get("Pod", "faulty")["status"]["phase"] == "Running")
+    eventually(lambda: cluster.get("Pod", "faulty")["status"]["phase"] == "Running")
     yield "faulty"
     cluster.delete("Pod", "faulty", grace=0)
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.live import LiveServer, eventually, read_all, read_head, read_some
+from tests.support.live import LiveServer, read_all, read_head, read_some
+from tests.support.waiting import eventually
 
 POST = b"POST /%s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
 

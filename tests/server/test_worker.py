@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.live import OWN, PLAIN, LiveServer, eventually, read_all, read_head, read_some
+from tests.support.live import OWN, PLAIN, LiveServer, read_all, read_head, read_some
+from tests.support.waiting import eventually
 
 FAR_BELOW_A_TIMEOUT = 8.0
 """Seconds: gunicorn would take its grace of 30 s, or 2 s for each client that lingers. `make bench` measures."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from tests.support.live import eventually
+from tests.support.waiting import eventually
 
 T = TypeVar("T")
 R = TypeVar("R")

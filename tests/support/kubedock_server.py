@@ -11,8 +11,9 @@ from typing import Any
 import docker
 
 from tests.support.clients import DockerCli
-from tests.support.live import LiveServer, eventually
+from tests.support.live import LiveServer
 from tests.support.realcluster import CLUSTER, RealCluster
+from tests.support.waiting import eventually
 
 KUBEDOCK = (sys.executable, "-m", "kubedock")
 INSIDE = (str(CLUSTER), "inside")

@@ -8,14 +8,13 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from tests.support.shared import ROOT
+from tests.support.waiting import eventually
 
 _READY = re.compile(r"serves the Docker API on (.*)")
 PLAIN = (sys.executable, "-m", "gunicorn", "-c", "python:kubedock.server.config", "tests.support.live_app:app")
@@ -27,15 +26,6 @@ OWN = (
     "from tests.support.live_app import app; A(S.from_environment(), app).run()",
 )
 """As ``kubedock server`` starts it, with the test's application."""
-
-
-def eventually(condition: Callable[[], Any], *, seconds: float = 10, what: str = "the condition") -> Any:
-    """The condition's first true value; fails when there is none in time."""
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, f"{what} did not come true within {seconds} s"
-        threading.Event().wait(0.01)
-    return value
 
 
 class LiveServer:

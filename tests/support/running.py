@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,11 +12,14 @@ import pytest
 
 from kubedock.cluster.fake import FakeCluster
 from kubedock.domain.container import ContainerRecord, ContainerSpec
+from kubedock.domain.event import Event
 from kubedock.engine import Engine
 from kubedock.engine.core import Limits
+from kubedock.engine.logs import LogQuery
 from kubedock.errors import KubedockError
 from kubedock.kube.manifest import PodDefaults
 from kubedock.runtime import Options, Runtime
+from kubedock.streams.cancel import Cancel
 
 T0 = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 QUICK = Limits(start=5.0, pull=5.0, schedule=0.2, signal=2.0, drain=2.0, address=0.2)
@@ -26,7 +29,8 @@ QUICK = Limits(start=5.0, pull=5.0, schedule=0.2, signal=2.0, drain=2.0, address
 def running(cluster: FakeCluster | None = None, **options: Any) -> Iterator[Runtime]:
     """A runtime that runs; it is stopped at the end, and leaves no thread behind."""
     before = set(threading.enumerate())
-    runtime = Runtime(cluster or FakeCluster(), Options(PodDefaults("test"), options.pop("limits", QUICK), **options))
+    chosen = {"defaults": PodDefaults("test"), "limits": QUICK, **options}
+    runtime = Runtime(cluster or FakeCluster(), Options(**chosen))
     runtime.run()
     try:
         yield runtime
@@ -65,3 +69,60 @@ def put_container(
         record = replace(record, run=1, object_name=f"{name}-pod", started_at=T0)
     engine.core.containers.add(record)
     return record
+
+
+@contextmanager
+def engine_with_alpine(cluster: FakeCluster, **options: Any) -> Iterator[Engine]:
+    """The engine of such a runtime, which has pulled alpine."""
+    with running(cluster, **options) as runtime:
+        for _ in runtime.engine.images.pull("alpine", "latest"):
+            pass
+        yield runtime.engine
+
+
+def make(engine: Engine, name: str, *command: str, **spec: Any) -> str:
+    """A container of alpine, created; its id."""
+    return engine.containers.create(ContainerSpec("alpine", command=command, **spec), name=name, endpoints={}).id
+
+
+def run(engine: Engine, name: str, *command: str, **spec: Any) -> str:
+    """The same, started."""
+    container_id = make(engine, name, *command, **spec)
+    engine.containers.start(container_id)
+    return container_id
+
+
+def ended(engine: Engine, ref: str) -> int:
+    """Wait for its end; the exit code."""
+    result = engine.containers.wait(ref, condition="", cancel=Cancel()).result()
+    assert result is not None
+    return result.exit_code
+
+
+def log(engine: Engine, ref: str, **query: Any) -> bytes:
+    """Its stdout, all of it."""
+    output = engine.logs.read(ref, LogQuery(stdout=True, **query), Cancel())
+    try:
+        return b"".join(data for batch in output for _, data in batch)
+    finally:
+        output.close()
+
+
+def history(engine: Engine, kind: str = "container") -> list[str]:
+    """The actions told so far, in order, with what matters of them."""
+    told: list[str] = []
+    for event in _past(engine):
+        if event.kind == kind:
+            extra = [event.attributes[key] for key in ("signal", "exitCode", "oldName") if key in event.attributes]
+            told.append(" ".join([event.action, *extra]))
+    return told
+
+
+def _past(engine: Engine) -> Sequence[Event]:
+    now = engine.core.now()
+    epoch = now.replace(year=2000)
+    return [
+        event
+        for event in engine.events.subscribe(since=epoch, until=now, matches=lambda _: True, cancel=Cancel())
+        if event is not None
+    ]

@@ -11,11 +11,11 @@ from kubedock.cluster import Channels
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], *, seconds: float = 20.0, every: float = 0.05) -> T:
-    """The first true value of a condition."""
+def eventually(condition: Callable[[], T], *, seconds: float = 20.0, every: float = 0.02, what: str = "") -> T:
+    """The condition's first true value; fails when there is none in time. ``what`` names it."""
     deadline, pause = time.monotonic() + seconds, threading.Event()
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"not so within {seconds} s: {condition}"
+        assert time.monotonic() < deadline, f"{what or condition} did not come true within {seconds} s"
         pause.wait(every)
     return value
 
