@@ -68,16 +68,9 @@ def version() -> Response:
         components.append({"Name": "Kubernetes", "Version": found.cluster, "Details": {}})
     return reply(
         {
+            **details,
             "Platform": {"Name": f"kubedock {found.kubedock}"},
             "Version": ENGINE_VERSION,
-            "ApiVersion": API_VERSION,
-            "MinAPIVersion": MIN_API_VERSION,
-            "Os": found.platform,
-            "Arch": found.architecture,
-            "KernelVersion": found.kernel,
-            "GitCommit": UNKNOWN,
-            "GoVersion": UNKNOWN,
-            "BuildTime": UNKNOWN,
             "Experimental": False,
             "Components": components,
         }

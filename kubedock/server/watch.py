@@ -95,8 +95,8 @@ class ClientWatch:
 
     def _cancel_all(self) -> None:
         with self._lock:
-            todo = list(self._watched.values())
-        for cancel, _ in todo:
+            watched = list(self._watched.values())
+        for cancel, _ in watched:
             _set(cancel, STOPPING)
 
 

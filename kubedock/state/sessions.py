@@ -82,6 +82,6 @@ class Bell:
     def ring(self, container_id: str) -> None:
         """Something about this container has changed."""
         with self._lock:
-            todo = list(self._listeners.get(container_id, ()))
-        for wake in todo:
+            callbacks = list(self._listeners.get(container_id, ()))
+        for wake in callbacks:
             wake()

@@ -23,8 +23,8 @@ class Cancel:
         with self._lock:
             if self.reason is not None:
                 return
-            self.reason, todo, self._callbacks = reason, self._callbacks, []
-        for callback in todo:
+            self.reason, callbacks, self._callbacks = reason, self._callbacks, []
+        for callback in callbacks:
             callback()
 
     def on_cancel(self, callback: Callable[[], None]) -> Callable[[], None]:

@@ -107,7 +107,8 @@ def test_a_second_signal_ends_at_once(own_namespace: RealCluster) -> None:
         server.live.signal(signal.SIGTERM)
         server.live.signal(signal.SIGINT)
 
-        assert server.live.wait(5) == 128 + signal.SIGINT
+        # Both may be pending at once; the kernel hands the lower number over first.
+        assert server.live.wait(5) in (128 + signal.SIGINT, 128 + signal.SIGTERM)
         assert server.live.log.endswith("kubedock: ended at once; containers of this run may be left in the cluster\n")
         assert pods(own_namespace) != []
 
