@@ -117,9 +117,13 @@ class Runtime:
         self.cluster.close()
 
     def _clean_up(self, deadline: float) -> None:
-        """Deployments first, or they would bring their pods back; then all pods at once."""
+        """Deployments first, or their controllers would bring pods back; then all pods at once."""
         used = any(record.spec.workload == "deployment" for record in self.engine.core.containers.list())
         kinds: tuple[Kind, ...] = ("Deployment", "Pod") if used else ("Pod",)
+        try:
+            self.engine.workloads.let_deployments_go()
+        except KubedockError as error:
+            logger.warning("clean-up: %s", error)
         for kind in kinds:
             while True:
                 try:

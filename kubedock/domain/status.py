@@ -46,8 +46,8 @@ class Observed:
     the *status* knows the container, from when on its log can be read. ``terminated`` is set when it has ended (for a
     Deployment: the newest end, also while the next run is on its way, then ``running`` or ``waiting`` is set as well).
     ``pulling_since`` is set while the image is being pulled. ``lost`` is the reason when the pod was taken away
-    (deleted, evicted, preempted, node lost) without its container's end being known. ``deleted`` says that the pod
-    is gone from the cluster.
+    (deleted, evicted, preempted, node lost) without its container's end being known. ``leaving`` says that
+    it is being deleted, ``deleted`` that it is gone from the cluster.
     """
 
     pod: str
@@ -66,6 +66,7 @@ class Observed:
     pulling_since: datetime | None = None
     pull_seconds: float = 0.0
     lost: str = ""
+    leaving: bool = False
     deleted: bool = False
     image_id: str = ""
 

@@ -26,6 +26,7 @@ class Engine:
     volumes: Volumes
     events: EventBus
     system: System
+    workloads: Workloads
 
     @classmethod
     def of(cls, core: Core) -> "Engine":
@@ -35,4 +36,4 @@ class Engine:
         workloads = Workloads(core, lifecycle)
         containers = Containers(core, lifecycle, workloads, images, networks, volumes)
         system = System(core, images=images, networks=networks, volumes=volumes)
-        return cls(core, containers, Logs(core, lifecycle), images, networks, volumes, core.events, system)
+        return cls(core, containers, Logs(core, lifecycle), images, networks, volumes, core.events, system, workloads)

@@ -1,7 +1,9 @@
 """The Kubernetes object of a container's run: post it, end it, take it away, save its log."""
 
 import logging
-from contextlib import closing
+import time
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from dataclasses import replace
 
 from kubedock.cluster import ByteStream, LogOptions
@@ -19,6 +21,8 @@ from kubedock.state.archive import Segment
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS, LONGEST_RETRY = 3.0, 60.0
+CONTROLLER_SECONDS = 3.0
+NO_REPLICAS = {"spec": {"replicas": 0}}
 SAVED_LOG = 16 * 1024 * 1024
 """Bytes of a log that are saved at most; the kubelet keeps 10 MiB by default."""
 
@@ -90,7 +94,7 @@ class Workloads:
             return
         stream = self._follow_to_the_end(record)
         try:
-            self._core.cluster.patch("Deployment", record.object_name, {"spec": {"replicas": 0}})
+            self._core.cluster.patch("Deployment", record.object_name, NO_REPLICAS)
         except KubedockError:
             if stream is not None:
                 stream.close()
@@ -120,14 +124,42 @@ class Workloads:
             return
         try:
             if record.spec.workload == "deployment":
-                self._core.cluster.delete("Deployment", record.object_name)
-                self._core.cluster.delete_collection(
-                    "Pod", selector=labels.container_selector(self._core.defaults.instance, record.short_id), grace=0
-                )
+                self._delete_deployment(record, record.object_name)
             else:
                 self._core.cluster.delete("Pod", record.object_name, grace=0)
         except NotFound:
             logger.debug("%s is gone already", record.object_name)
+
+    def _delete_deployment(self, record: ContainerRecord, name: str) -> None:
+        """Its controllers must have let go of the pod first: they would replace one that is deleted, and run it twice."""
+        observed = self._core.watcher.observed(record.short_id, record.run)
+        if observed is not None and not observed.leaving and not observed.deleted:
+            self._core.cluster.patch("Deployment", name, NO_REPLICAS)
+            self._wait_until_leaving([record])
+        self._core.cluster.delete("Deployment", name)
+        self._core.cluster.delete_collection(
+            "Pod", selector=labels.container_selector(self._core.defaults.instance, record.short_id), grace=0
+        )
+
+    def let_deployments_go(self) -> None:
+        """At the end of the server, before everything is deleted at once: no controller brings a pod back then."""
+        records = [r for r in self._core.containers.list() if r.spec.workload == "deployment" and r.alive and r.object_name]
+        for record in records:
+            with suppress(NotFound):
+                self._core.cluster.patch("Deployment", record.object_name or "", NO_REPLICAS)
+        self._wait_until_leaving(records)
+
+    def _wait_until_leaving(self, records: Sequence[ContainerRecord]) -> None:
+        """Until the controllers have begun to delete these runs' pods, for at most some seconds."""
+        deadline = time.monotonic() + CONTROLLER_SECONDS
+        for record in records:
+            with self._core.bell.listening(record.id) as changed:
+                while (left := deadline - time.monotonic()) > 0:
+                    observed = self._core.watcher.observed(record.short_id, record.run)
+                    if observed is None or observed.leaving or observed.deleted:
+                        break
+                    changed.wait(left)
+                    changed.clear()
 
     def put_away(self, record: ContainerRecord, *, keep_log: bool = True) -> None:
         """Save the run's log and take its objects away. Where that fails, the log is still the pod's."""

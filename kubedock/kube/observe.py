@@ -64,6 +64,7 @@ def observe(pod: Json, events: Sequence[Json], *, deleted: bool = False) -> Obse
         pulling_since=None if started or over or failure is not None else known.pulling_since,
         pull_seconds=known.pull_seconds,
         lost=_lost(status, main, started=started, over=over) if failure is None else "",
+        leaving="deletionTimestamp" in metadata,
         deleted=deleted,
         image_id=str(main.get("imageID") or ""),
     )

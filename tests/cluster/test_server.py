@@ -148,3 +148,21 @@ def test_a_json_log(own_namespace: RealCluster) -> None:
     with LiveServer(argv) as live:
         eventually(lambda: own_namespace.namespace in live.log, what="the namespace in the log")
         assert [line for line in live.log.splitlines() if not json.loads(line)["message"]] == []
+
+
+def test_a_removed_deployment_is_not_brought_back(own_namespace: RealCluster) -> None:
+    """Its controllers let go of the pod first: by rm -f, and at the server's end."""
+    with kubedock_server(own_namespace, own_namespace.folder) as server:
+        cli = server.cli()
+        cli.ok("pull", ALPINE)
+        for name in ("removed", "left"):
+            cli.ok("run", "-d", "--restart", "always", "--name", name, ALPINE, "sleep", "300")
+        ours = {pod["metadata"]["name"] for pod in pods(own_namespace)}
+        cli.ok("rm", "-f", "removed")
+    shown = own_namespace.kubectl(
+        "get", "events", "--field-selector", "reason=SuccessfulCreate", "-o", "jsonpath={.items[*].message}"
+    )
+    created = {word for word in shown.split() if word.startswith("kubedock-")}
+
+    assert created == ours
+    assert pods(own_namespace) == []

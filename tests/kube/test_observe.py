@@ -114,9 +114,10 @@ SEEN: dict[str, dict[str, Any]] = {
     "evicted": ran(137, "23:05:37", "23:05:49")
     | {"lost": "the pod was evicted: Pod ephemeral local storage usage exceeds the total limit of containers 10Mi."},
     "eviction-begun": running("23:11:06"),
-    "drained": ran(137, "23:11:06", "23:11:13") | {"lost": "the pod was evicted: Eviction API: evicting", "deleted": True},
-    "deleted": ran(9, "23:11:06", "23:11:11") | {"deleted": True},
-    "deleted-by-force": running("23:11:06", running=False, deleted=True),
+    "drained": ran(137, "23:11:06", "23:11:13")
+    | {"lost": "the pod was evicted: Eviction API: evicting", "deleted": True, "leaving": True},
+    "deleted": ran(9, "23:11:06", "23:11:11") | {"deleted": True, "leaving": True},
+    "deleted-by-force": running("23:11:06", running=False, deleted=True, leaving=True),
     "restarted-event": running("23:11:12", terminated=ended(5, "23:11:06", "23:11:12")),
     "restarted": running("23:11:12", terminated=ended(5, "23:11:06", "23:11:12"), restart_count=1),
     "crash-loop": ran(3, "23:05:38", "23:05:38") | {"waiting_reason": "CrashLoopBackOff", "restart_count": 1},
