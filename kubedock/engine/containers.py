@@ -1,5 +1,6 @@
 """Containers: create, look, rename, remove. What starts and ends them has modules of its own."""
 
+import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -21,17 +22,20 @@ from kubedock.engine.starting import Starting
 from kubedock.engine.stopping import Stopping
 from kubedock.engine.volumes import Volumes
 from kubedock.engine.waiting import Waiting, begin_waiting
-from kubedock.engine.workloads import Workloads
+from kubedock.engine.workloads import LONGEST_RETRY, RETRY_SECONDS, Workloads
 from kubedock.errors import (
     CannotRemoveRunning,
     Conflict,
     InvalidParameter,
+    KubedockError,
     NameTaken,
     NoSuchContainer,
     NotFound,
     RemovalInProgress,
 )
 from kubedock.streams.cancel import Cancel
+
+logger = logging.getLogger(__name__)
 
 NAME_TRIES = 6
 FORGET_SECONDS = 2.0
@@ -258,8 +262,11 @@ class Containers:
                 with suppress(NotFound, Conflict):
                     self._volumes.remove(mount.source, force=True)
 
-    def _remove_after_end(self, container_id: str) -> None:
-        """``--rm``: when its output has been read (a pod's log goes with the pod), it goes."""
+    def _remove_after_end(self, container_id: str, pause: float = RETRY_SECONDS) -> None:
+        """``--rm``: when its output has been read (a pod's log goes with the pod), it goes.
+
+        Also when the cluster cannot be reached: tried until it is gone, ``docker run --rm`` waits for that.
+        """
         record = self._core.containers.get(container_id)
         if record is not None and record.outcome is not None and record.outcome.started:
             self._core.sessions.wait_for_readers(container_id, self._core.limits.drain)
@@ -267,6 +274,10 @@ class Containers:
             self._remove(container_id, volumes=True)
         except (NotFound, Conflict):
             return  # somebody else removes it
+        except KubedockError as error:
+            logger.warning("container %s could not be removed: %s; again in %.0f s", container_id[:12], error, pause)
+            what, longer = f"automatic removal of {container_id[:12]}", min(pause * 2, LONGEST_RETRY)
+            self._core.tasks.submit(what, lambda: self._remove_after_end(container_id, longer), after=pause)
 
     def prune(self, filters: Filters) -> list[str]:
         """Remove all that do not run and match; their ids."""

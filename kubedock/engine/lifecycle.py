@@ -59,11 +59,14 @@ class Lifecycle:
         self._core.events.publish(Event("container", action, record.id, about, self._core.now()))
 
     def end(self, container_id: str, run: int, outcome: Outcome) -> None:
-        """This run has ended, as whoever ended it knows. Nothing happens when its end was known already."""
+        """This run has ended, as whoever ended it knows. Nothing happens when its end was known already.
+
+        One that was ended before it was seen to run has not started.
+        """
         with self._lock:
             record = self._core.containers.get(container_id)
             if record is not None and record.run == run and record.outcome is None:
-                self._end(record, outcome)
+                self._end(record, replace(outcome, started=outcome.started and record.started_at is not None))
         self.tell(container_id)
 
     def gone(self, record: ContainerRecord) -> None:

@@ -8,7 +8,7 @@ from kubedock.domain.names import object_name
 from kubedock.domain.status import Failure, Observed
 from kubedock.engine.core import Core
 from kubedock.engine.lifecycle import Lifecycle
-from kubedock.engine.workloads import Workloads
+from kubedock.engine.workloads import RETRY_SECONDS, Workloads
 from kubedock.errors import (
     Conflict,
     Forbidden,
@@ -18,6 +18,7 @@ from kubedock.errors import (
     NotFound,
     NotModified,
     System,
+    Unavailable,
 )
 
 logger = logging.getLogger(__name__)
@@ -43,15 +44,19 @@ class Starting:
 
     def restart_by_policy(self, container_id: str) -> None:
         """The next run that a restart policy calls for, if it still does."""
-        with self._core.sessions.exclusive(container_id):
-            record = self._core.containers.get(container_id)
-            if record is None or not record.restarting or record.removing or record.stopped:
-                return
-            record = self._begin(container_id, by_policy=True)
         try:
+            with self._core.sessions.exclusive(container_id):
+                record = self._core.containers.get(container_id)
+                if record is None or not record.restarting or record.removing or record.stopped:
+                    return
+                record = self._begin(container_id, by_policy=True)
             self._await(record)
         except KubedockError as error:
-            logger.warning("container %s could not be restarted: %s", record.short_id, error)
+            logger.warning("container %s could not be restarted: %s", container_id[:12], error)
+            # Where the ended run's pod could not be put away nothing has begun: it is still to be restarted.
+            self._core.tasks.submit(
+                f"restart of {container_id[:12]}", lambda: self.restart_by_policy(container_id), after=RETRY_SECONDS
+            )
 
     def _begin(self, container_id: str, *, by_policy: bool) -> ContainerRecord:
         """Under the container's lock: the next run, posted."""
@@ -84,11 +89,31 @@ class Starting:
         try:
             self._workloads.post(change.after)
         except KubedockError as error:
-            self._failed(change.after, Outcome(UNKNOWN, error=str(error), started=False))
+            if by_policy and isinstance(error, Unavailable):
+                self._not_begun(before, change.after)
+            else:
+                self._failed(change.after, Outcome(UNKNOWN, error=str(error), started=False))
             raise
         self._limit(change.after)
         self._lifecycle.changed(change.after.short_id)
         return change.after
+
+    def _not_begun(self, before: ContainerRecord, record: ContainerRecord) -> None:
+        """A policy's next run could not be posted in an outage: it is still to come. A pod that was made all the same goes."""
+        self._workloads.delete_or_try_later(record)
+
+        def as_before(now: ContainerRecord) -> ContainerRecord:
+            return replace(
+                now,
+                object_name=None,
+                started_at=before.started_at,
+                outcome=before.outcome,
+                restart_count=before.restart_count,
+                restarting=not now.stopped,
+            )
+
+        self._core.containers.update(record.id, as_before)
+        self._lifecycle.tell(record.id)
 
     def _limit(self, record: ContainerRecord) -> None:
         """A Deployment takes no activeDeadlineSeconds: that limit is enforced here."""

@@ -53,6 +53,8 @@ class Stopping:
         record = self._core.containers.find(ref)
         if not self._status(record).running:
             raise CannotKill(ref, record.id)
+        if record.restarting and not record.alive and self._kill_between_runs(record, name):
+            return
         if name == "KILL":
             with self._core.sessions.exclusive(record.id):
                 record = self._current(record.id)
@@ -71,11 +73,27 @@ class Stopping:
 
     # --- how -----------------------------------------------------------------------------------------------------
 
+    def _kill_between_runs(self, record: ContainerRecord, name: str) -> bool:
+        """A signal that ends it keeps its policy from the next run; others have no process to reach. False: it runs again."""
+        with self._core.sessions.exclusive(record.id):
+            record = self._current(record.id)
+            if record.alive or not record.restarting:
+                return False
+            if name in ("KILL", self._stop_signal(record)):
+                self._mark_stopped(record)
+                self._told(record, name)
+                self._stay_down(record)
+        return True
+
+    def _stay_down(self, record: ContainerRecord) -> None:
+        """Between two runs of its policy: there will be no next one."""
+        self._core.containers.update(record.id, lambda r: replace(r, restarting=False))
+        self._lifecycle.tell(record.id)
+
     def _stop(self, record: ContainerRecord, signal: str | None, timeout: int | None, *, keep: bool = False) -> None:
         self._mark_stopped(record)
         if record.restarting and not record.alive:  # between two runs of its policy
-            self._core.containers.update(record.id, lambda r: replace(r, restarting=False))
-            self._lifecycle.tell(record.id)
+            self._stay_down(record)
             if not keep:
                 self._finish_removal(record)
             return

@@ -2,13 +2,13 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 
 from kubedock.cluster import ByteStream, LogOptions
 from kubedock.domain.container import ContainerRecord, Outcome
-from kubedock.domain.status import KILLED
+from kubedock.domain.status import KILLED, Observed
 from kubedock.engine.core import Core
 from kubedock.engine.lifecycle import Lifecycle
 from kubedock.errors import Forbidden, KubedockError, NotFound
@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 RETRY_SECONDS, LONGEST_RETRY = 3.0, 60.0
 CONTROLLER_SECONDS = 3.0
+READABLE_SECONDS = 2.0
 NO_REPLICAS = {"spec": {"replicas": 0}}
 SAVED_LOG = 16 * 1024 * 1024
 """Bytes of a log that are saved at most; the kubelet keeps 10 MiB by default."""
@@ -104,6 +105,7 @@ class Workloads:
         pod, segment = self.pod_of(record), _segment(record)
         if pod is None or self._core.archive.get(record.id, segment) is not None:
             return None
+        self._wait_until_readable(record)
         try:
             stream = self._core.cluster.logs(pod, LogOptions(follow=True, limit_bytes=SAVED_LOG))
         except KubedockError as error:
@@ -153,13 +155,22 @@ class Workloads:
         """Until the controllers have begun to delete these runs' pods, for at most some seconds."""
         deadline = time.monotonic() + CONTROLLER_SECONDS
         for record in records:
-            with self._core.bell.listening(record.id) as changed:
-                while (left := deadline - time.monotonic()) > 0:
-                    observed = self._core.watcher.observed(record.short_id, record.run)
-                    if observed is None or observed.leaving or observed.deleted:
-                        break
-                    changed.wait(left)
-                    changed.clear()
+            self._wait_until(record, lambda observed: observed.leaving or observed.deleted, deadline)
+
+    def _wait_until_readable(self, record: ContainerRecord) -> None:
+        """The log of a process that runs is refused until the status shows it, which it does within a second or so."""
+        deadline = time.monotonic() + READABLE_SECONDS
+        self._wait_until(record, lambda seen: seen.log_ready or not seen.running, deadline)
+
+    def _wait_until(self, record: ContainerRecord, decided: Callable[[Observed], bool], deadline: float) -> None:
+        """Until what is observed of a run is so, or nothing is known of it, at most until ``deadline`` (monotonic)."""
+        with self._core.bell.listening(record.id) as changed:
+            while (left := deadline - time.monotonic()) > 0:
+                observed = self._core.watcher.observed(record.short_id, record.run)
+                if observed is None or decided(observed):
+                    return
+                changed.wait(left)
+                changed.clear()
 
     def put_away(self, record: ContainerRecord, *, keep_log: bool = True) -> None:
         """Save the run's log and take its objects away. Where that fails, the log is still the pod's."""
@@ -190,6 +201,7 @@ class Workloads:
         segment = _segment(record)
         if pod is None or self._core.archive.get(record.id, segment) is not None:
             return None
+        self._wait_until_readable(record)
         self._save(record, segment, pod, previous=False)
         return segment
 
@@ -202,7 +214,7 @@ class Workloads:
             stream = self._core.cluster.logs(pod, LogOptions(limit_bytes=SAVED_LOG, previous=previous))
         except KubedockError as error:
             logger.warning("container %s: its log could not be saved: %s", record.short_id, error)
-            self._core.archive.save(record.id, segment, b"")
+            self._archive(record, segment, b"")
             return
         self._keep(record, segment, stream)
 
@@ -214,7 +226,12 @@ class Workloads:
                     text += data
         except KubedockError as error:
             logger.warning("container %s: its log could not be saved whole: %s", record.short_id, error)
-        self._core.archive.save(record.id, segment, bytes(text))
+        self._archive(record, segment, bytes(text))
+
+    def _archive(self, record: ContainerRecord, segment: Segment, text: bytes) -> None:
+        """A Deployment's log may be read twice, while its pod goes: the more complete text stays."""
+        if len(self._core.archive.get(record.id, segment) or b"") <= len(text):
+            self._core.archive.save(record.id, segment, text)
 
 
 def _segment(record: ContainerRecord) -> Segment:

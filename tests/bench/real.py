@@ -1,5 +1,6 @@
 """On the real cluster: what kubedock adds to Kubernetes."""
 
+import math
 import os
 import random
 import statistics
@@ -119,7 +120,11 @@ class ByKubedock:
 
 
 def start() -> list[Figure]:
-    """``start`` against the same pod made by hand, by turns in one run, with random pauses."""
+    """``start`` against the same pod made by hand, by turns in one run, with random pauses.
+
+    The kubelet looks once a second: the turns of a round begin at the same random part of its second, or the medians of
+    20 would mostly tell how lucky each was with it.
+    """
     with namespace() as real, ExitStack() as stack:
         if real is None:
             return []
@@ -136,9 +141,11 @@ def start() -> list[Figure]:
             lambda number: blind.append(without.start(number)),
         ]
         for number in range(ROUNDS + 1):
+            begin = time.monotonic() + chance.uniform(0.2, 1.2)
             for turn in chance.sample(turns, len(turns)):
-                pause(chance.uniform(0.2, 1.4))
+                pause(begin - time.monotonic())
                 turn(number)
+                begin += math.ceil(time.monotonic() + 0.2 - begin)
     # The first of each opens connections and fills caches.
     return _compared(by_hand[1:], seen[1:], blind[1:])
 

@@ -8,7 +8,7 @@ from kubedock.cluster.fake import FakeCluster
 from kubedock.domain.container import ContainerSpec, Outcome, RestartPolicy
 from kubedock.domain.status import Status
 from kubedock.engine import Engine
-from kubedock.engine.containers import ListQuery
+from kubedock.engine.containers import Containers, ListQuery
 from kubedock.engine.logs import LogQuery
 from kubedock.errors import (
     CannotKill,
@@ -22,10 +22,11 @@ from kubedock.errors import (
     NotFound,
     NotModified,
     System,
+    Unavailable,
 )
 from kubedock.streams.cancel import Cancel
 from tests.support.running import QUICK, ended, engine_with_alpine, history, log, make, run
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, in_thread
 
 NOT_FOUND = (
     "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: "
@@ -234,6 +235,24 @@ def test_who_reads_the_log_reads_it_to_its_end_whoever_removes_the_container(eng
     assert engine.core.archive.segments(container) == []
 
 
+@pytest.mark.parametrize("how", ["stop", "remove"])
+def test_what_is_ended_before_it_ran_has_not_started(engine: Engine, cluster: FakeCluster, how: str) -> None:
+    """Its start says so, and nobody is told of the end of what never began."""
+    cluster.kubelet.hold()
+    make(engine, "web", "sleep", "1000")
+    starting = in_thread(lambda: engine.containers.start("web"))
+    eventually(cluster.kubelet.pods)
+    if how == "stop":
+        engine.containers.stop("web", signal=None, timeout=None)
+    else:
+        engine.containers.remove("web", force=True, volumes=False)
+
+    with pytest.raises(KubedockError, match=r"the container was stopped before it ran|No such container"):
+        starting()
+    assert history(engine) == ["create", {"stop": "stop", "remove": "destroy"}[how]]
+    assert cluster.list("Pod").items == []
+
+
 def test_automatic_removal(engine: Engine, cluster: FakeCluster) -> None:
     """After its end, when its output was read."""
     container = run(engine, "web", "echo", "hi", auto_remove=True)
@@ -245,8 +264,68 @@ def test_automatic_removal(engine: Engine, cluster: FakeCluster) -> None:
     assert history(engine) == ["create", "start", "die 0", "destroy"]
 
 
+def test_automatic_removal_waits_for_the_cluster(engine: Engine, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`docker run --rm` waits for it: an outage delays it, and no more."""
+    monkeypatch.setattr(Containers._remove_after_end, "__defaults__", (0.01,))
+    cluster.refuse("Pod", "delete", Unavailable("away"))
+    container = run(engine, "web", "true", auto_remove=True)
+    waiting = engine.containers.wait(container, condition="removed", cancel=Cancel())
+    eventually(lambda: [request for request in cluster.requests if request[:2] == ("delete", "Pod")] != [])
+    assert _there(engine, container)
+
+    cluster.refuse("Pod", "delete", None)
+
+    assert waiting.result() == (0,)
+
+
 def _there(engine: Engine, container: str) -> bool:
     return engine.core.containers.get(container) is not None
+
+
+def test_a_restart_by_policy_outlives_an_outage(engine: Engine, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A next run that cannot be posted is posted later; it counts once."""
+    monkeypatch.setattr("kubedock.engine.starting.RETRY_SECONDS", 0.01)
+    container = run(engine, "web", "sleep", "1000", restart=RestartPolicy("on-failure", 1))
+    cluster.refuse("Pod", "create", Unavailable("away"))
+    cluster.kubelet.finish(cluster.list("Pod").items[0]["metadata"]["name"], 5)
+    eventually(lambda: [request[:2] for request in cluster.requests].count(("create", "Pod")) > 2)
+    assert engine.core.containers.find(container).restarting
+
+    cluster.refuse("Pod", "create", None)
+
+    eventually(lambda: _state(engine, "web") == Status("running", restart_count=1))
+
+
+@pytest.mark.parametrize("signal", [None, "SIGTERM"])
+def test_a_kill_between_two_runs_of_a_policy(engine: Engine, signal: str | None) -> None:
+    """There is no next run, and who waits hears of it. A signal that ends nothing leaves the policy alone."""
+    run(engine, "web", "sh", "-c", "exit 3", restart=RestartPolicy("on-failure"))
+    eventually(lambda: engine.core.containers.find("web").restart_count == 1)
+    waiting = engine.containers.wait("web", condition="not-running", cancel=Cancel())
+    eventually(lambda: engine.core.containers.find("web").restarting)
+    engine.containers.kill("web", signal="USR1")
+    assert _state(engine, "web").state == "restarting"
+
+    engine.containers.kill("web", signal=signal)
+
+    assert waiting.result() == (3,)
+    assert _state(engine, "web").state == "exited"
+    with pytest.raises(CannotKill):
+        engine.containers.kill("web", signal=None)
+
+
+def test_a_restart_by_policy_waits_for_the_cluster(engine: Engine, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the ended run's pod cannot be put away there is no next run; then there is."""
+    monkeypatch.setattr("kubedock.engine.starting.RETRY_SECONDS", 0.01)
+    cluster.refuse("Pod", "delete", Unavailable("away"))
+    run(engine, "web", "sh", "-c", "exit 3", restart=RestartPolicy("on-failure", 1))
+    eventually(lambda: [request for request in cluster.requests if request[:2] == ("delete", "Pod")] != [])
+    assert _state(engine, "web").state == "restarting"
+
+    cluster.refuse("Pod", "delete", None)
+
+    assert ended(engine, "web") == 3
+    assert _state(engine, "web") == Status("exited", exit_code=3, restart_count=1)
 
 
 def test_on_failure_runs_again_and_keeps_all_logs(engine: Engine) -> None:

@@ -11,7 +11,7 @@ from kubedock.background import logfeed
 from kubedock.cluster import LogOptions
 from kubedock.cluster.fake import FakeCluster
 from kubedock.cluster.fake_streams import FakeLogStream
-from kubedock.domain.container import ContainerSpec, RestartPolicy
+from kubedock.domain.container import ContainerSpec, RestartName, RestartPolicy
 from kubedock.engine import Engine, following, lifecycle
 from kubedock.engine.logs import AttachQuery, LogQuery, Output
 from kubedock.errors import Conflict, InvalidParameter, KubedockError, NoSuchContainer, NotImplemented, Unavailable
@@ -365,6 +365,26 @@ def test_a_log_that_is_not_ready_is_waited_for(engine: Engine, cluster: Counting
     assert [reader() for reader in readers] == [b"0\n", b"0\n"]
     follower.sees(b"0\n")
     follower.leave()
+
+
+@pytest.mark.parametrize("policy", ["no", "always"])
+def test_a_kill_right_after_the_start_keeps_the_log(engine: Engine, cluster: Counting, policy: RestartName) -> None:
+    """The status, without which there is no log, comes up to a second after the process ran: the pod stays until then."""
+    cluster.kubelet.hold()
+    make(engine, "web", "sh", "-c", "echo 0; sleep 100", restart=RestartPolicy(policy))
+    starting = in_thread(lambda: engine.containers.start("web"))
+    eventually(cluster.kubelet.pods)
+    pod = cluster.kubelet.pods()[0]
+    cluster.kubelet.start(pod)
+    starting()
+    killing = in_thread(lambda: engine.containers.kill("web", signal=None))
+    eventually(lambda: engine.core.containers.find("web").stopped)
+    assert cluster.asked == []
+
+    cluster.kubelet.sync(pod)
+    killing()
+
+    eventually(lambda: log(engine, "web") == b"0\n")
 
 
 def test_a_kill_that_fails_takes_no_log_away(engine: Engine, cluster: Counting) -> None:
