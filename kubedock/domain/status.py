@@ -44,7 +44,8 @@ class Observed:
 
     ``started`` is true as soon as the ``Started`` event or the status says that the process ran; ``log_ready`` once
     the *status* knows the container, from when on its log can be read. ``terminated`` is set when it has ended (for a
-    Deployment: the newest end, also while the next run is on its way, then ``running`` or ``waiting`` is set as well).
+    Deployment: the newest end, also while the next run is on its way, then ``running`` or ``waiting`` is set as well);
+    ``replaced`` is the end of the instance before the one that ``restart_count`` counts.
     ``pulling_since`` is set while the image is being pulled. ``lost`` is the reason when the pod was taken away
     (deleted, evicted, preempted, node lost) without its container's end being known. ``leaving`` says that
     it is being deleted, ``deleted`` that it is gone from the cluster.
@@ -60,6 +61,7 @@ class Observed:
     log_ready: bool = False
     started_at: datetime | None = None
     terminated: Terminated | None = None
+    replaced: Terminated | None = None
     restart_count: int = 0
     waiting_reason: str = ""
     failure: Failure | None = None

@@ -262,7 +262,7 @@ class Containers:
                 with suppress(NotFound, Conflict):
                     self._volumes.remove(mount.source, force=True)
 
-    def _remove_after_end(self, container_id: str, pause: float = RETRY_SECONDS) -> None:
+    def _remove_after_end(self, container_id: str, run: int, pause: float = RETRY_SECONDS) -> None:
         """``--rm``: when its output has been read (a pod's log goes with the pod), it goes.
 
         Also when the cluster cannot be reached: tried until it is gone, ``docker run --rm`` waits for that.
@@ -270,6 +270,9 @@ class Containers:
         record = self._core.containers.get(container_id)
         if record is not None and record.outcome is not None and record.outcome.started:
             self._core.sessions.wait_for_readers(container_id, self._core.limits.drain)
+        record = self._core.containers.get(container_id)
+        if record is None or record.run != run or record.alive:
+            return  # it was removed, or started again meanwhile
         try:
             self._remove(container_id, volumes=True)
         except (NotFound, Conflict):
@@ -277,7 +280,7 @@ class Containers:
         except KubedockError as error:
             logger.warning("container %s could not be removed: %s; again in %.0f s", container_id[:12], error, pause)
             what, longer = f"automatic removal of {container_id[:12]}", min(pause * 2, LONGEST_RETRY)
-            self._core.tasks.submit(what, lambda: self._remove_after_end(container_id, longer), after=pause)
+            self._core.tasks.submit(what, lambda: self._remove_after_end(container_id, run, longer), after=pause)
 
     def prune(self, filters: Filters) -> list[str]:
         """Remove all that do not run and match; their ids."""

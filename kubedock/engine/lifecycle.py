@@ -9,7 +9,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from kubedock.domain.container import ContainerRecord, Outcome
@@ -23,6 +23,19 @@ logger = logging.getLogger(__name__)
 
 FIRST_BACKOFF, LONGEST_BACKOFF, RESET_AFTER = 0.1, 60.0, 10.0
 REMEMBERED = 1024
+NEVER_RAN = "the container was stopped before it ran"
+
+
+@dataclass(frozen=True, slots=True)
+class Incarnation:
+    """The instance of a Deployment's container that was told of last: its pod's uid, the kubelet's count, and its end."""
+
+    uid: str
+    count: int = 0
+    ended: bool = False
+
+
+NEVER_SEEN = Incarnation("")
 
 
 class Lifecycle:
@@ -33,11 +46,11 @@ class Lifecycle:
         self._core, self._networks = core, networks
         self._lock = threading.RLock()
         self._backoff: dict[str, float] = {}
-        self._incarnations: dict[str, tuple[str, int]] = {}
+        self._incarnations: dict[str, Incarnation] = {}
         self._last: OrderedDict[str, Outcome] = OrderedDict()
         self.restart: Callable[[str], None]
-        self.remove: Callable[[str], None]
-        self.save_previous: Callable[[ContainerRecord, Segment, str], None]
+        self.remove: Callable[[str, int], None]
+        self.save_previous: Callable[[ContainerRecord, Segment, Observed], None]
         core.watcher.on_change = self.changed
 
     def changed(self, short_id: str) -> None:
@@ -66,7 +79,9 @@ class Lifecycle:
         with self._lock:
             record = self._core.containers.get(container_id)
             if record is not None and record.run == run and record.outcome is None:
-                self._end(record, replace(outcome, started=outcome.started and record.started_at is not None))
+                if record.started_at is None and outcome.started:
+                    outcome = replace(outcome, started=False, error=outcome.error or NEVER_RAN)
+                self._end(record, outcome)
         self.tell(container_id)
 
     def gone(self, record: ContainerRecord) -> None:
@@ -124,28 +139,35 @@ class Lifecycle:
                 self._networks.publish_endpoint(action, network, record.id)
 
     def _incarnate(self, record: ContainerRecord, observed: Observed) -> ContainerRecord:
-        """Count the restarts that the kubelet and the controllers make of a Deployment's container."""
-        now = (observed.uid, observed.restart_count)
-        before = self._incarnations.get(record.id)
-        if not observed.running or now == before:
-            return record
-        self._incarnations[record.id] = now
-        if before is None:
-            return record
-        same_pod = before[0] == observed.uid
-        ended = observed.terminated if same_pod else None
-        segment = Segment(record.run, record.restart_count)
-        change = self._core.containers.update(
-            record.id, lambda r: replace(r, restart_count=r.restart_count + 1, started_at=observed.started_at or self._core.now())
-        )
-        if change is None:
-            return record
-        self.publish(record, "die", exitCode=str(ended.exit_code if ended else KILLED))
-        self.publish(change.after, "start")
-        if same_pod:
-            pod = observed.pod
-            self._core.tasks.submit(f"saving the log of {record.short_id}", lambda: self.save_previous(record, segment, pod))
-        return change.after
+        """Follow the instances that the kubelet and the controllers make of a Deployment's container.
+
+        The status' count decides, not who is seen to run: an instance may have ended between two looks.
+        """
+        seen = self._incarnations.get(record.id) or Incarnation(observed.uid)
+        again = observed.uid != seen.uid
+        steps = observed.restart_count + 1 if again else observed.restart_count - seen.count
+        if steps > 0:
+            before, record = record, self._restarted(record, observed, steps)
+            end = None if again else observed.replaced or observed.terminated
+            for step in range(steps):
+                if step or not seen.ended:
+                    self.publish(before, "die", exitCode=str(end.exit_code if end else KILLED))
+                self.publish(record, "start")
+            if not again:
+                segment = Segment(record.run, record.restart_count - 1)
+                what = f"saving the log of {record.short_id}"
+                self._core.tasks.submit(what, lambda: self.save_previous(record, segment, observed))
+            seen = Incarnation(observed.uid, observed.restart_count)
+        if observed.terminated is not None and not observed.running and not seen.ended and not record.stopped:
+            self.publish(record, "die", exitCode=str(observed.terminated.exit_code))
+            seen = replace(seen, ended=True)
+        self._incarnations[record.id] = seen
+        return record
+
+    def _restarted(self, record: ContainerRecord, observed: Observed, steps: int) -> ContainerRecord:
+        at = observed.started_at or self._core.now()
+        change = self._core.containers.update(record.id, lambda r: replace(r, restart_count=r.restart_count + steps, started_at=at))
+        return record if change is None else change.after
 
     def _end(self, record: ContainerRecord, outcome: Outcome) -> None:
         again = outcome.started and self._comes_back(record, outcome)
@@ -157,7 +179,9 @@ class Lifecycle:
             return
         if outcome.oom_killed:
             self.publish(record, "oom")
-        self.publish(record, "die", exitCode=str(outcome.exit_code), execDuration=_duration(record.started_at, outcome.finished_at))
+        if not self._incarnations.pop(record.id, NEVER_SEEN).ended:
+            duration = _duration(record.started_at, outcome.finished_at)
+            self.publish(record, "die", exitCode=str(outcome.exit_code), execDuration=duration)
         self._tell_networks(record, "disconnect")
         if outcome.error:
             logger.warning("container %s: %s", record.short_id, outcome.error)
@@ -165,7 +189,7 @@ class Lifecycle:
             pause = self._next_backoff(record, outcome)
             self._core.tasks.submit(f"restart of {record.short_id}", lambda: self.restart(record.id), after=pause)
         elif record.spec.auto_remove and not record.removing:
-            self._core.tasks.submit(f"automatic removal of {record.short_id}", lambda: self.remove(record.id))
+            self._core.tasks.submit(f"automatic removal of {record.short_id}", lambda: self.remove(record.id, record.run))
 
     def _comes_back(self, record: ContainerRecord, outcome: Outcome) -> bool:
         policy = record.spec.restart

@@ -7,7 +7,7 @@ from kubedock.domain.container import ContainerRecord, Outcome
 from kubedock.domain.names import object_name
 from kubedock.domain.status import Failure, Observed
 from kubedock.engine.core import Core
-from kubedock.engine.lifecycle import Lifecycle
+from kubedock.engine.lifecycle import NEVER_RAN, Lifecycle
 from kubedock.engine.workloads import RETRY_SECONDS, Workloads
 from kubedock.errors import (
     Conflict,
@@ -151,7 +151,7 @@ class Starting:
                     return
                 observed = self._core.watcher.observed(record.short_id, record.run)
                 if now.outcome is not None:
-                    raise self._give_up(now, observed, now.outcome.error or "the container was stopped before it ran")
+                    raise self._give_up(now, observed, now.outcome.error or NEVER_RAN)
                 if observed is not None and observed.failure is not None and observed.failure.permanent:
                     raise self._give_up(now, observed, observed.failure.message)
                 waited = (self._core.now() - began).total_seconds()
@@ -194,7 +194,7 @@ class Starting:
         self._core.containers.update(record.id, lambda r: replace(r, object_name=None) if r.run == record.run else r)
         self._core.watcher.forget(record.short_id, record.run)
         if record.spec.auto_remove:
-            self._lifecycle.remove(record.id)
+            self._lifecycle.remove(record.id, record.run)
         self._lifecycle.tell(record.id)
 
 

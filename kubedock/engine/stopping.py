@@ -42,7 +42,7 @@ class Stopping:
         with self._core.sessions.exclusive(record.id):
             record = self._current(record.id)
             if record.alive or record.restarting:
-                self._stop(record, name, timeout, keep=True)
+                self._stop(record, name, timeout)
                 self._lifecycle.publish(record, "stop")
         self._starting.start(record.id)
         self._lifecycle.publish(record, "restart")
@@ -90,12 +90,10 @@ class Stopping:
         self._core.containers.update(record.id, lambda r: replace(r, restarting=False))
         self._lifecycle.tell(record.id)
 
-    def _stop(self, record: ContainerRecord, signal: str | None, timeout: int | None, *, keep: bool = False) -> None:
+    def _stop(self, record: ContainerRecord, signal: str | None, timeout: int | None) -> None:
         self._mark_stopped(record)
         if record.restarting and not record.alive:  # between two runs of its policy
             self._stay_down(record)
-            if not keep:
-                self._finish_removal(record)
             return
         if record.started_at is None:  # its start is still under way and will hear of it
             self._workloads.end_hard(record)
@@ -155,10 +153,6 @@ class Stopping:
 
     def _mark_stopped(self, record: ContainerRecord) -> None:
         self._core.containers.update(record.id, lambda r: replace(r, stopped=True))
-
-    def _finish_removal(self, record: ContainerRecord) -> None:
-        if record.spec.auto_remove:
-            self._core.tasks.submit(f"automatic removal of {record.short_id}", lambda: self._lifecycle.remove(record.id))
 
     def _told(self, record: ContainerRecord, name: str) -> None:
         self._lifecycle.publish(record, "kill", signal=str(signal_number(name)))

@@ -11,7 +11,7 @@ from kubedock.domain.container import ContainerRecord, Outcome
 from kubedock.domain.status import KILLED, Observed
 from kubedock.engine.core import Core
 from kubedock.engine.lifecycle import Lifecycle
-from kubedock.errors import Forbidden, KubedockError, NotFound
+from kubedock.errors import Forbidden, KubedockError, NotFound, Unavailable
 from kubedock.kube import labels
 from kubedock.kube.manifest import deployment_manifest, pod_manifest
 from kubedock.kube.observe import rejection
@@ -36,7 +36,12 @@ class Workloads:
         self._restricted = core.defaults.pod_security == "restricted"
 
     def post(self, record: ContainerRecord) -> None:
-        """Create the object of the record's run. Where the namespace demands the restricted level, once more with it."""
+        """Create the object of the record's run. Where the namespace demands the restricted level, once more with it.
+
+        Unavailable once the server stops: nothing would take the object away again.
+        """
+        if self._core.tasks.stopping:
+            raise Unavailable("kubedock is shutting down")
         try:
             self._post(record, restricted=self._restricted)
         except Forbidden as error:
@@ -205,9 +210,13 @@ class Workloads:
         self._save(record, segment, pod, previous=False)
         return segment
 
-    def save_previous(self, record: ContainerRecord, segment: Segment, pod: str) -> None:
-        """Keep the log of the container's instance before the kubelet's restart."""
-        self._save(record, segment, pod, previous=True)
+    def save_previous(self, record: ContainerRecord, segment: Segment, seen: Observed) -> None:
+        """Keep the log of the container's instance before the kubelet's restart, while the kubelet still has it."""
+        now = self._core.watcher.observed(record.short_id, record.run)
+        if now is None or (now.uid, now.restart_count) != (seen.uid, seen.restart_count):
+            logger.warning("container %s: the log of an instance was lost, it was restarted again at once", record.short_id)
+            return
+        self._save(record, segment, seen.pod, previous=True)
 
     def _save(self, record: ContainerRecord, segment: Segment, pod: str, *, previous: bool) -> None:
         try:

@@ -58,6 +58,7 @@ def observe(pod: Json, events: Sequence[Json], *, deleted: bool = False) -> Obse
         log_ready=ready,
         started_at=_started_at(main, known, running=running),
         terminated=ended,
+        replaced=_end(last) if (last := _last(main)) is not None and _ran(last) else None,
         restart_count=int(main.get("restartCount") or 0),
         waiting_reason="" if running or over else str(_state(main).get("waiting", {}).get("reason") or ""),
         failure=failure,
@@ -130,16 +131,17 @@ def _started_at(main: Json, known: Told, *, running: bool) -> datetime | None:
 def _terminated(main: Json, status: Mapping[str, Any]) -> Terminated | None:
     """The newest end of a process that ran; what the kubelet had to say of it is its message."""
     ends = [end for end in (_state(main).get("terminated"), _last(main)) if end is not None and _ran(end)]
-    if not ends:
-        return None
-    end = ends[0]
     deadline = status.get("reason") == _DEADLINE
+    return _end(ends[0], message=str(status.get("message") or "") if deadline else "") if ends else None
+
+
+def _end(terminated: Json, *, message: str = "") -> Terminated:
     return Terminated(
-        exit_code=int(end.get("exitCode") or 0),
-        started_at=moment(end.get("startedAt")),
-        finished_at=moment(end.get("finishedAt")),
-        oom_killed=end.get("reason") == "OOMKilled",
-        message=str(status.get("message") or "") if deadline else "",
+        exit_code=int(terminated.get("exitCode") or 0),
+        started_at=moment(terminated.get("startedAt")),
+        finished_at=moment(terminated.get("finishedAt")),
+        oom_killed=terminated.get("reason") == "OOMKilled",
+        message=message,
     )
 
 

@@ -372,6 +372,20 @@ def test_always_comes_back(engine: Engine, cluster: FakeCluster) -> None:
     assert history(engine) == ["create", "start", "die 5", "start"]
 
 
+def test_always_of_what_ends_at_once(engine: Engine, cluster: FakeCluster) -> None:
+    """Each instance is counted, told of and kept, also one that has ended between two looks."""
+    run(engine, "web", "sh", "-c", "echo run; exit 4", restart=RestartPolicy("always"))
+
+    eventually(lambda: _state(engine, "web").restart_count == 1)
+    assert _state(engine, "web").state == "restarting"
+    eventually(lambda: log(engine, "web") == b"run\n" * 2)
+    assert history(engine) == ["create", "start", *["die 4", "start"], "die 4"]
+    cluster.kubelet.restart(cluster.list("Pod").items[0]["metadata"]["name"])
+    eventually(lambda: _state(engine, "web").restart_count == 2)
+    eventually(lambda: log(engine, "web") == b"run\n" * 3)
+    assert history(engine) == ["create", "start", *["die 4", "start"] * 2, "die 4"]
+
+
 def test_a_deployment_for_what_must_not_run_twice_is_refused(engine: Engine) -> None:
     """Until the once guard exists."""
     with pytest.raises(InvalidParameter) as caught:

@@ -119,8 +119,14 @@ SEEN: dict[str, dict[str, Any]] = {
     "deleted": ran(9, "23:11:06", "23:11:11") | {"deleted": True, "leaving": True},
     "deleted-by-force": running("23:11:06", running=False, deleted=True, leaving=True),
     "restarted-event": running("23:11:12", terminated=ended(5, "23:11:06", "23:11:12")),
-    "restarted": running("23:11:12", terminated=ended(5, "23:11:06", "23:11:12"), restart_count=1),
-    "crash-loop": ran(3, "23:05:38", "23:05:38") | {"waiting_reason": "CrashLoopBackOff", "restart_count": 1},
+    "restarted": running(
+        "23:11:12",
+        terminated=ended(5, "23:11:06", "23:11:12"),
+        replaced=ended(5, "23:11:06", "23:11:12"),
+        restart_count=1,
+    ),
+    "crash-loop": ran(3, "23:05:38", "23:05:38")
+    | {"replaced": ended(3, "23:05:38", "23:05:38"), "waiting_reason": "CrashLoopBackOff", "restart_count": 1},
     "init-running": {"waiting_reason": "PodInitializing", "pull_seconds": 0.242},
     "init-failed": fails(config("init container setup of the pod template: ended with exit code 7"), pull_seconds=0.26),
     "init-image-missing": fails(
