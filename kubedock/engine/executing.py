@@ -1,6 +1,7 @@
 """One exec that was started: its connection to the cluster, with a client at the other end or without."""
 
 import logging
+import time
 from collections.abc import Callable, Generator, Sequence
 
 from kubedock.cluster import Channels
@@ -150,7 +151,10 @@ class Executing:
         self._channels = None
 
     def _drained(self, status: bytes | None) -> None:
-        self._end(self._broken() if status is None else self._status(status).code)
+        if status is not None:
+            self._end(self._status(status).code)
+        else:
+            self._core.tasks.submit(f"the end of exec {self._exec.id[:12]}", lambda: self._end(self._broken()))
 
     def _end(self, exit_code: int) -> None:
         self._ended(self._exec, exit_code)
@@ -190,12 +194,21 @@ class Executing:
         return _line(LOST) if code == UNKNOWN else b""
 
     def _broken(self) -> int:
-        """The exit code where no status came: the container's end takes its execs with it."""
-        record = self._core.containers.get(self._exec.container_id)
+        """The exit code where no status came. A container's end takes its execs with it, and may be known a little later."""
+        identity = self._exec.container_id
+        deadline = time.monotonic() + self._core.limits.address
+        with self._core.bell.listening(identity) as changed:
+            while not (ended := self._container_ended(identity)) and (left := deadline - time.monotonic()) > 0:
+                changed.wait(left)
+                changed.clear()
+        return KILLED if ended else UNKNOWN
+
+    def _container_ended(self, identity: str) -> bool:
+        record = self._core.containers.get(identity)
         if record is None or not record.alive or record.removing:
-            return KILLED
+            return True
         observed = self._core.watcher.observed(record.short_id, record.run)
-        return UNKNOWN if observed is not None and observed.running and not observed.deleted else KILLED
+        return observed is None or observed.deleted or not observed.running
 
 
 def _line(text: str) -> bytes:
