@@ -188,7 +188,13 @@ def execs() -> list[Figure]:
                 turn()
     by_hand, by_us = statistics.median(bare[1:]), statistics.median(ours[1:])
     return [
-        Figure("a bare exec of true", by_hand * 1000, "ms", None, f"median of {EXECS}; {min(bare) * 1000:.0f} to {max(bare) * 1000:.0f}"),
+        Figure(
+            "a bare exec of true",
+            by_hand * 1000,
+            "ms",
+            None,
+            f"median of {EXECS}; {min(bare) * 1000:.0f} to {max(bare) * 1000:.0f}",
+        ),
         Figure("exec true", by_us * 1000, "ms", None, f"{min(ours) * 1000:.0f} to {max(ours) * 1000:.0f}"),
         Figure("exec true / a bare exec", by_us / by_hand, "", 1.3),
     ]

@@ -81,7 +81,7 @@ def test_input_that_is_not_wanted_is_not_read() -> None:
 
 
 @pytest.mark.parametrize("stdin", [True, False])
-def test_a_client_that_goes(stdin: bool) -> None:  # noqa: FBT001 - a parameter
+def test_a_client_that_goes(stdin: bool) -> None:
     """Is noticed, also where nothing is read of it."""
     with both(stdin=stdin) as run:
         run.near.close()
