@@ -9,7 +9,6 @@ import pytest
 
 from kubedock.server.hijacked import HijackedConn
 from kubedock.streams.cancel import Cancel
-from tests.support.waiting import eventually
 
 HEAD = b"HTTP/1.1 101 UPGRADED\r\n\r\n"
 Pair = tuple[HijackedConn, socket.socket]
