@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
+from kubedock.background.drain import Drain
 from kubedock.background.logfeed import LogFeeds
 from kubedock.background.tasks import Tasks
 from kubedock.background.watcher import Watcher
@@ -59,7 +60,7 @@ class Runtime:
         """Build all parts over a cluster; nothing runs yet."""
         self.cluster, self._instance = cluster, options.defaults.instance
         self._watcher = Watcher(cluster, self._instance)
-        self._feeds, self._tasks = LogFeeds(), Tasks()
+        self._feeds, self._tasks, self._drain = LogFeeds(), Tasks(), Drain()
         core = Core(
             cluster=cluster,
             containers=MemoryStore[ContainerRecord](
@@ -76,6 +77,7 @@ class Runtime:
             bell=Bell(),
             events=EventBus(clock),
             tasks=self._tasks,
+            drain=self._drain,
             defaults=options.defaults,
             limits=options.limits,
             workload=options.workload,
@@ -100,6 +102,7 @@ class Runtime:
     def run(self) -> None:
         """Start the threads; returns when the cluster's first picture is there."""
         self._tasks.start()
+        self._drain.start()
         self._watcher.start()
 
     def stop(self, timeout: float) -> None:
@@ -107,6 +110,7 @@ class Runtime:
         deadline = time.monotonic() + timeout
         self._tasks.stop(min(1.0, timeout))
         self._feeds.stop(min(1.0, timeout))
+        self._drain.stop(min(1.0, timeout))
         if timeout > 0:
             cleaner = threading.Thread(target=self._clean_up, args=(deadline,), name="clean-up", daemon=True)  # noqa: TID251 - joined below, bounded
             cleaner.start()

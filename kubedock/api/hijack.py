@@ -1,4 +1,4 @@
-"""Output of a container over the connection itself: ``HTTP/1.1 101 UPGRADED``, then Docker's frames or raw bytes.
+"""A container's streams over the connection itself: ``HTTP/1.1 101 UPGRADED``, then Docker's frames or raw bytes.
 
 kubedock's worker gives the client's socket to a WSGI result that has ``run_hijacked``. Where that was not asked for
 (no ``Upgrade: tcp``) the same bytes go out as a chunked reply, which every client understands too.
@@ -36,11 +36,29 @@ class Output(Protocol):
     def close(self) -> None: ...
 
 
+class Duplex(Protocol):
+    """What the engine gives where input goes back: a running exec."""
+
+    @property
+    def tty(self) -> bool: ...
+    def serve(self, client: "HijackedStream", encode: Callable[[int, bytes], bytes], cancel: Cancel) -> bytes:
+        """Move bytes until it ends; what is left to send."""
+
+    def batches(self, cancel: Cancel) -> Iterator[Batch]:
+        """The output alone."""
+
+    def close(self) -> None: ...
+
+
 class HijackedStream(Protocol):
     """The client's connection, as the worker hands it over."""
 
     def watch_gone(self) -> tuple[Cancel, Callable[[], None]]: ...
     def send_head(self, head: bytes) -> None: ...
+    def fileno(self) -> int: ...
+    def pending(self) -> bool: ...
+    def recv(self) -> bytes | None: ...
+    def send(self, data: memoryview) -> int: ...
     def sendall(self, data: bytes, cancel: Cancel) -> None: ...
 
 
@@ -71,25 +89,54 @@ def asked() -> bool:
 def reply(output: Output, cancel: Cancel) -> Response:
     """A container's output, hijacked where that was ``asked``; ``cancel`` is what the output was opened with."""
     wire, kind = encoded(output, tty=output.tty), content_type(tty=output.tty)
-    response = HijackedResponse(wire, cancel, kind) if asked() else streaming.stream(wire, content_type=kind)
+
+    def send(stream: HijackedStream) -> None:
+        for data in wire:
+            if cancel.reason is not None:
+                break
+            if data:
+                stream.sendall(data, cancel)
+
+    response = HijackedResponse(send, cancel, kind) if asked() else streaming.stream(wire, content_type=kind)
     response.call_on_close(output.close)
+    return response
+
+
+def duplex(running: Duplex, cancel: Cancel) -> Response:
+    """Both directions, hijacked where that was ``asked``; else the output alone, as a reply that goes on."""
+    kind = content_type(tty=running.tty)
+
+    def encode(number: int, data: bytes) -> bytes:
+        return data if running.tty else frames.encode(number, data)
+
+    def send(stream: HijackedStream) -> None:
+        rest = running.serve(stream, encode, cancel)
+        if rest:
+            stream.sendall(rest, cancel)
+
+    if asked():
+        response: Response = HijackedResponse(send, cancel, kind)
+    else:
+        response = streaming.stream(encoded(running.batches(cancel), tty=running.tty), content_type=kind)
+    response.call_on_close(running.close)
     return response
 
 
 class HijackedResponse(Response):
     """A reply that writes its head and its bytes to the client's socket itself."""
 
-    def __init__(self, wire: Iterator[bytes], cancel: Cancel, content_type: str) -> None:
+    def __init__(self, send: Callable[[HijackedStream], None], cancel: Cancel, content_type: str) -> None:
+        """``send`` is called when the head has gone; ``cancel`` is set when the client leaves or the server stops."""
         super().__init__(status="101 UPGRADED", content_type=content_type)
         self.headers["Connection"], self.headers["Upgrade"] = "Upgrade", "tcp"
-        self._wire, self._cancel = wire, cancel
+        self._send, self._cancel = send, cancel
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Any:
         """The WSGI result is this object: the worker calls ``run_hijacked`` and nobody iterates."""
         return self
 
     def run_hijacked(self, stream: HijackedStream) -> None:
-        """Send everything; blocks until the output ends, the client is gone or the server stops.
+        """Send everything; blocks until the stream ends, the client is gone or the server stops.
 
         The output is closed before the worker lingers on the socket: an automatic removal waits for its readers.
         """
@@ -97,11 +144,7 @@ class HijackedResponse(Response):
         gone.on_cancel(lambda: self._cancel.set(gone.reason or "client gone"))
         try:
             stream.send_head(self._head())
-            for data in self._wire:
-                if self._cancel.reason is not None:
-                    break
-                if data:
-                    stream.sendall(data, self._cancel)
+            self._send(stream)
         except OSError as error:
             logger.debug("an attached client has gone: %s", error)
         finally:

@@ -4,6 +4,7 @@
 ``sh -c "…; …"``. Anything else runs until it gets a signal. ``sleep`` lasts until a signal, too: no time passes here.
 """
 
+import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -29,6 +30,7 @@ HARMLESS = ("CHLD", "CONT", "STOP", "TSTP", "URG", "WINCH")
 SHELLS = ("sh", "/bin/sh", "ash", "/bin/ash", "bash", "/bin/bash")
 ENDS = (";", "&&", "||", "&")
 NOT_FOUND = 127
+_SHIFT = re.compile(r'shift (\d+); exec "\$@"$')
 
 Write = Callable[[int, bytes], None]
 
@@ -94,6 +96,18 @@ def executable(argv: Sequence[str]) -> str:
     raise NotStarted(f'exec: "{name}": {reason}: unknown')
 
 
+def unwrapped(argv: Sequence[str]) -> Sequence[str]:
+    """The command behind ``env K=V …`` and behind ``sh -c '…; shift N; exec "$@"' sh …``; what they do is not done here."""
+    words = list(argv)
+    if words[:1] == ["env"]:
+        del words[0]
+        while words and (words[0] == "-u" or "=" in words[0]):
+            del words[: 2 if words[0] == "-u" else 1]
+        return unwrapped(words)
+    shifted = _SHIFT.search(words[2]) if len(words) > 3 and words[0] in SHELLS and words[1] == "-c" else None
+    return words if shifted is None else unwrapped(words[4 + int(shifted[1]) :])
+
+
 def _number(text: str) -> int:
     """An exit code; what is no number is the shell's 2."""
     return int(text) & 0xFF if text.isdigit() else 2
@@ -104,6 +118,7 @@ class Program:
 
     def __init__(self, argv: Sequence[str], write: Write, *, kill: Callable[[str], bool] | None = None) -> None:
         """``write(channel, data)`` takes output. ``kill(signal)`` sends one to process 1, for programs that can."""
+        argv = unwrapped(argv)
         executable(argv)
         self._write, self._kill = write, kill
         self._traps: dict[str, list[Statement]] = {}

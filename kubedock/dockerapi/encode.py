@@ -51,7 +51,7 @@ def container_inspect(view: ContainerView) -> Json:
         "MountLabel": "",
         "ProcessLabel": "",
         "AppArmorProfile": "",
-        "ExecIDs": None,
+        "ExecIDs": list(view.execs) or None,
         "HostConfig": host_config(record.spec),
         "GraphDriver": {"Name": DRIVER, "Data": {}},
         "Mounts": [_mount(mount) for mount in record.spec.mounts],

@@ -11,13 +11,17 @@ from kubedock.domain.status import Observed, Status
 
 @dataclass(frozen=True, slots=True)
 class ContainerView:
-    """A container as a client sees it. ``networks`` are those of its endpoints, by network id; ``now`` for ages."""
+    """A container as a client sees it. ``networks`` are those of its endpoints, by network id; ``now`` for ages.
+
+    ``execs`` are the ids of those that have not ended.
+    """
 
     record: ContainerRecord
     observed: Observed | None
     status: Status
     networks: Mapping[str, Network] = field(default_factory=dict)
     now: datetime | None = None
+    execs: tuple[str, ...] = ()
 
     @property
     def ip(self) -> str:

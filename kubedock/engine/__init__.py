@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from kubedock.engine.containers import Containers
 from kubedock.engine.core import Core
 from kubedock.engine.events import EventBus
+from kubedock.engine.execs import Execs
 from kubedock.engine.images import Images
 from kubedock.engine.lifecycle import Lifecycle
 from kubedock.engine.logs import Logs
@@ -21,6 +22,7 @@ class Engine:
     core: Core
     containers: Containers
     logs: Logs
+    execs: Execs
     images: Images
     networks: Networks
     volumes: Volumes
@@ -36,4 +38,5 @@ class Engine:
         workloads = Workloads(core, lifecycle)
         containers = Containers(core, lifecycle, workloads, images, networks, volumes)
         system = System(core, images=images, networks=networks, volumes=volumes)
-        return cls(core, containers, Logs(core, lifecycle), images, networks, volumes, core.events, system, workloads)
+        logs, execs = Logs(core, lifecycle), Execs(core, lifecycle)
+        return cls(core, containers, logs, execs, images, networks, volumes, core.events, system, workloads)

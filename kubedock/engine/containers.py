@@ -180,7 +180,8 @@ class Containers:
             network = self._core.networks.get(network_id)
             if network is not None:
                 networks[network_id] = network
-        return ContainerView(record, observed, status(record, observed), networks, self._core.now())
+        execs = tuple(self._core.sessions.execs.unfinished(record.id))
+        return ContainerView(record, observed, status(record, observed), networks, self._core.now(), execs)
 
     # --- change ----------------------------------------------------------------------------------------------------
 

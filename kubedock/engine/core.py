@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from kubedock.background.drain import Drain
 from kubedock.background.logfeed import LogFeeds
 from kubedock.background.tasks import Tasks
 from kubedock.background.watcher import Watcher
@@ -53,6 +54,7 @@ class Core:
     bell: Bell
     events: EventBus
     tasks: Tasks
+    drain: Drain
     defaults: PodDefaults
     limits: Limits
     workload: Literal["auto", "pod", "deployment"]

@@ -18,7 +18,7 @@ RIGHTS = (
     Right("", "pods", ("create", "get", "list", "watch", "patch", "delete", "deletecollection"), "containers are pods"),
     Right("", "pods/log", ("get",), "docker logs"),
     # over WebSockets: get up to Kubernetes 1.34, create from 1.35
-    Right("", "pods/exec", ("create", "get"), "signals to a container's process"),
+    Right("", "pods/exec", ("create", "get"), "docker exec, and signals to a container's process"),
     Right("", "pods/attach", ("create", "get"), "docker attach"),
     Right(
         "apps",

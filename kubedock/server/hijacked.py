@@ -26,7 +26,7 @@ class HijackedConn:
         self._sock = sock
         self._initial = initial
         self._watch = watch
-        self._output_from = 0.0
+        self._output_from = self._taken_by = 0.0
         sock.settimeout(0)
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -48,7 +48,7 @@ class HijackedConn:
         return self._watch()
 
     def send_head(self, head: bytes, *, cap: float = 0.1) -> None:
-        """Send the response's head and wait, for at most ``cap`` seconds, until the client has taken it.
+        """Send the response's head. The first output waits until the client has taken it, for at most ``cap`` seconds.
 
         docker-py parses the head with a buffered reader and then reads the bare socket: output that comes in the same
         read as the head is lost to it. An acknowledgement may come from its kernel alone, so the first output keeps a
@@ -57,10 +57,14 @@ class HijackedConn:
         self._sock.settimeout(_HEAD_TIMEOUT)
         self._sock.sendall(head)
         self._sock.settimeout(0)
-        end = time.monotonic() + cap
-        while self._unsent() and time.monotonic() < end:
+        now = time.monotonic()
+        self._output_from, self._taken_by = now + _GAP, now + cap
+
+    def _keep_distance(self) -> None:
+        while self._unsent() and time.monotonic() < self._taken_by:
             time.sleep(0.001)
-        self._output_from = time.monotonic() + _GAP
+        time.sleep(max(0.0, self._output_from - time.monotonic()))
+        self._output_from = 0.0
 
     def _unsent(self) -> int:
         number: int = struct.unpack("i", fcntl.ioctl(self._sock, _SIOCOUTQ, b"\0" * 4))[0]
@@ -83,8 +87,7 @@ class HijackedConn:
     def send(self, data: bytes | memoryview) -> int:
         """How many bytes were taken, 0 when it would block. Raises ConnectionError when the client is gone."""
         if self._output_from:
-            time.sleep(max(0.0, self._output_from - time.monotonic()))
-            self._output_from = 0.0
+            self._keep_distance()
         try:
             return self._sock.send(data)
         except BlockingIOError:

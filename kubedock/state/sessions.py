@@ -1,4 +1,4 @@
-"""What lives in this process: a lock per container, who waits for a change, which streams still read.
+"""What lives in this process: a lock per container, who waits for a change, which streams still read, the execs.
 
 Nothing of it is stored.
 """
@@ -7,11 +7,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from kubedock.state.execs import Execs
+
 
 class Sessions:
     """Live things by container id."""
 
     def __init__(self) -> None:
+        self.execs = Execs()
         self._guard = threading.Lock()
         self._locks: dict[str, threading.RLock] = {}
         self._readers: dict[str, int] = {}
@@ -52,6 +55,7 @@ class Sessions:
         """The container is gone."""
         with self._guard:
             self._locks.pop(container_id, None)
+        self.execs.forget(container_id)
 
 
 class Bell:

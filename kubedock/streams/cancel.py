@@ -1,5 +1,6 @@
 """Tell a thread that blocks on its source that nobody waits for it any more."""
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable
@@ -42,30 +43,52 @@ class Cancel:
                 self._callbacks.remove(callback)
 
 
-class Wakeup:
-    """A file descriptor that becomes readable when a Cancel is set: for threads that wait with ``poll``."""
+class Waker:
+    """A file descriptor that any thread makes readable, for a thread that waits with ``poll``."""
 
-    def __init__(self, cancel: Cancel) -> None:
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._take_back = cancel.on_cancel(self._wake)
 
     def fileno(self) -> int:
         """For poll."""
         return self._fd
+
+    def wake(self) -> None:
+        """Make it readable; nothing where it is closed."""
+        with self._lock:
+            if self._fd >= 0:
+                os.eventfd_write(self._fd, 1)
+
+    def clear(self) -> None:
+        """Make it unreadable again."""
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._fd)
+
+    def close(self) -> None:
+        """Close it; who wakes later does not touch the number any more."""
+        with self._lock:
+            if self._fd >= 0:
+                os.close(self._fd)
+                self._fd = -1
 
     def __enter__(self) -> Self:
         """Itself."""
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Close it; a Cancel that comes later does not touch the number any more."""
-        self._take_back()
-        with self._lock:
-            os.close(self._fd)
-            self._fd = -1
+        """Close it."""
+        self.close()
 
-    def _wake(self) -> None:
-        with self._lock:
-            if self._fd >= 0:
-                os.eventfd_write(self._fd, 1)
+
+class Wakeup(Waker):
+    """A Waker that a Cancel wakes."""
+
+    def __init__(self, cancel: Cancel) -> None:
+        super().__init__()
+        self._take_back = cancel.on_cancel(self.wake)
+
+    def close(self) -> None:
+        """See Waker."""
+        self._take_back()
+        super().close()

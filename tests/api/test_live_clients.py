@@ -97,6 +97,25 @@ def test_docker_py_sees_events(client):
     events.close()
 
 
+def test_docker_py_execs(client):
+    """Output of both streams, exit codes, input with its end, and nothing lost of many in a row."""
+    up = client.containers.run("alpine", ["sleep", "100"], detach=True)
+    assert up.exec_run(["sh", "-c", "echo out; echo err >&2; exit 5"], demux=True) == (5, (b"out\n", b"err\n"))
+    assert up.exec_run("nosuch").exit_code == 127
+    assert [up.exec_run("echo x") for _ in range(20)] == [(0, b"x\n")] * 20
+    made = client.api.exec_create(up.id, ["cat"], stdin=True)["Id"]
+    stream = client.api.exec_start(made, socket=True)
+    stream._sock.sendall(b"hello")
+    stream._sock.shutdown(1)
+    assert b"".join(iter(lambda: stream._sock.recv(100), b"")) == b"\x01\0\0\0\0\0\0\x05hello"
+    stream.close()
+    assert client.api.exec_inspect(made)["ExitCode"] == 0
+    assert up.exec_run(["sleep", "100"], detach=True).exit_code is None
+    with ThreadPoolExecutor(20) as pool:
+        found = list(pool.map(lambda number: up.exec_run(["sh", "-c", f"echo {number}; exit {number}"]), range(20)))
+    assert found == [(number, b"%d\n" % number) for number in range(20)]
+
+
 def test_docker_py_knows_what_there_is_not(client):
     """By type of error."""
     with pytest.raises(docker.errors.ImageNotFound):
@@ -156,6 +175,23 @@ def test_the_command_tells_what_cannot_be_attached(cli, flag, sentence):
     assert sentence in done.err
     assert cli.ok("ps", "-aq", "-f", f"name={name}") == ""
     assert len(cli.ok("run", "-dit", "--name", name, "alpine", "cat")) == 64
+
+
+def test_the_command_execs(cli):
+    """Attached with input, without, in a terminal, and by itself."""
+    name = cli.name()
+    cli.ok("run", "-d", "--name", name, "alpine", "sleep", "100")
+    assert cli("exec", name, "sh", "-c", "echo out; echo err >&2; exit 42") == (42, "out\n", "err\n")
+    assert cli("exec", "-i", name, "cat", stdin="hello\n" * 1000) == (0, "hello\n" * 1000, "")
+    assert cli("exec", name, "nosuch").code == 127
+    assert cli("exec", "-e", "A=b", "-w", "/tmp", "-u", "root", name, "echo", "hi") == (0, "hi\n", "")
+    assert cli.ok("exec", "-d", name, "sleep", "100") == ""
+    with cli.terminal("exec", "-it", name, "sh", "-c", "echo in a terminal; exit 3") as user:
+        user.says("in a terminal")
+        assert user.wait() == 3
+    assert cli.inspect(name, "len .ExecIDs") == "1"
+    cli.ok("stop", "-t", "0", name)
+    assert "is not running" in cli("exec", name, "true").err
 
 
 def test_the_command_lives_with_a_detached_container(cli):

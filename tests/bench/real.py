@@ -16,17 +16,19 @@ import docker
 import pytest
 
 from kubedock.cluster import WatchEvent
+from kubedock.cluster.protocol import ERROR
 from kubedock.domain.container import ContainerRecord, ContainerSpec
 from kubedock.kube.gateway import KubeGateway
 from kubedock.kube.manifest import PodDefaults, pod_manifest
 from kubedock.kube.rights import RIGHTS
+from kubedock.streams.channels import exit_status
 from tests.bench.figures import Figure
 from tests.bench.http import Client, pause
 from tests.support.clients import DockerCli, at_once
 from tests.support.faultproxy import FaultProxy, Seen
 from tests.support.kubedock_server import KubedockServer, kubedock_server
 from tests.support.realcluster import RealCluster, namespace_of_our_own
-from tests.support.waiting import eventually
+from tests.support.waiting import converse, eventually, gathered
 
 ROUNDS = 20
 FOLLOWERS, FOLLOWED, LINES = 50, 10, 100
@@ -168,6 +170,49 @@ def _compared(by_hand: Sequence[tuple[float, float]], seen: Sequence[float], bli
 def _server(stack: ExitStack, real: RealCluster, kubeconfig: Path) -> KubedockServer:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     return stack.enter_context(kubedock_server(real, folder, kubeconfig=kubeconfig))
+
+
+# --- exec ------------------------------------------------------------------------------------------------------------
+
+EXECS = 50
+
+
+def execs() -> list[Figure]:
+    """``exec true`` (create, start, inspect) against a bare exec by the same WebSocket code, by turns in one run."""
+    with namespace() as real, ExitStack() as stack:
+        if real is None:
+            return []
+        gateway = KubeGateway.connect(kubeconfig=str(real.kubeconfig), context=None, namespace=real.namespace)
+        stack.callback(gateway.close)
+        client = Client(_server(stack, real, real.kubeconfig).live.tcp)
+        client.pull()
+        made = client.container("execs", "sleep", "1000")
+        pod = gateway.list("Pod").items[0]["metadata"]["name"]
+        bare, ours, chance = list[float](), list[float](), random.Random()
+        turns = [lambda: bare.append(_bare_exec(gateway, pod)), lambda: ours.append(client.exec(made, "true"))]
+        for _ in range(EXECS + 1):
+            for turn in chance.sample(turns, len(turns)):
+                turn()
+    by_hand, by_us = statistics.median(bare[1:]), statistics.median(ours[1:])
+    return [
+        Figure(
+            "a bare exec of true",
+            by_hand * 1000,
+            "ms",
+            None,
+            f"median of {EXECS}; {min(bare) * 1000:.0f} to {max(bare) * 1000:.0f}",
+        ),
+        Figure("exec true", by_us * 1000, "ms", None, f"{min(ours) * 1000:.0f} to {max(ours) * 1000:.0f}"),
+        Figure("exec true / a bare exec", by_us / by_hand, "", 1.3),
+    ]
+
+
+def _bare_exec(gateway: KubeGateway, pod: str) -> float:
+    began = time.perf_counter()
+    with gateway.exec(pod, ["true"]) as channels:
+        said = gathered(converse(channels))
+    assert exit_status(said[ERROR]).code == 0
+    return time.perf_counter() - began
 
 
 # --- requests --------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from tests.support.terminal import Terminal
 from tests.support.waiting import eventually
 
 T = TypeVar("T")
@@ -119,6 +120,10 @@ class DockerCli:
             process.wait()
             for reader in running.readers:
                 reader.join(5)
+
+    def terminal(self, *words: str, rows: int = 24, columns: int = 80) -> Terminal:
+        """In a terminal."""
+        return Terminal((*self._argv, *words), self._environ, rows=rows, columns=columns)
 
     def clean(self) -> None:
         """Remove the containers that were named; those that are gone do not matter."""

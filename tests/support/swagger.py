@@ -38,6 +38,9 @@ class Contract:
             for method, operation in methods.items()
             if method in _METHODS
         }
+        # Docker's own answer is null until the exec has ended, and clients poll for that.
+        exec_inspect = self.operations["GET", "/exec/{id}/json"]["responses"][200]["schema"]["properties"]
+        exec_inspect["ExitCode"]["x-nullable"] = True
         self._routes = [
             (method, re.compile(re.sub(r"\\\{[^}]*\\\}", ".+", re.escape(path))), path)
             for method, path in sorted(self.operations, key=lambda key: (key[1].count("{"), -len(key[1])))

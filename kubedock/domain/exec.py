@@ -1,0 +1,107 @@
+"""A command that is run in a container beside its main process: what was asked for, and what became of it."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Size(NamedTuple):
+    """A terminal's size in characters."""
+
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExecSpec:
+    """What the client asked for. An ``env`` value of None takes the container's variable away.
+
+    ``user`` is as it was written (``1000``, ``app``, ``0:0``), "" for the container's own; so is ``working_dir``.
+    """
+
+    argv: tuple[str, ...]
+    env: tuple[tuple[str, str | None], ...] = ()
+    working_dir: str = ""
+    user: str = ""
+    tty: bool = False
+    stdin: bool = False
+    stdout: bool = False
+    stderr: bool = False
+    privileged: bool = False
+    detach_keys: str = ""
+    size: Size | None = None
+
+    @property
+    def shown(self) -> str:
+        """As events show it: the program and its arguments."""
+        return f"{self.argv[0]} {' '.join(self.argv[1:])}"
+
+
+@dataclass(frozen=True, slots=True)
+class ExecStart:
+    """How it is started: ``tty`` decides the framing of the output alone; the terminal is the created exec's."""
+
+    detach: bool = False
+    tty: bool = False
+    size: Size | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exec:
+    """One exec at one moment. ``exit_code`` is None until it has ended."""
+
+    id: str
+    container_id: str
+    spec: ExecSpec
+    started: bool = False
+    exit_code: int | None = None
+
+    @property
+    def ended(self) -> bool:
+        """It has an exit code."""
+        return self.exit_code is not None
+
+    @property
+    def running(self) -> bool:
+        """It was started and has not ended."""
+        return self.started and not self.ended
+
+
+# --- what Kubernetes' exec lacks, by the image's own tools -----------------------------------------------------------
+
+CHECKS = (
+    "refuse() { echo \"kubedock: exec as $1 is not possible: Kubernetes runs an exec as the container's own user,"
+    ' $(id -u):$(id -g)" >&2; exit 126; }; '
+    'if [ -n "$1" ] && [ "$1" != "$(id -u)" ] && [ "$1" != "$(id -un)" ]; then refuse "$1${2:+:$2}"; fi; '
+    'if [ -n "$2" ] && [ "$2" != "$(id -g)" ] && [ "$2" != "$(id -gn)" ]; then refuse "$1:$2"; fi; '
+    'if [ -n "$3" ]; then cd "$3" 2>/dev/null || { echo "OCI runtime exec failed: exec failed: unable to start container'
+    ' process: chdir to cwd (\\"$3\\") set in config.json failed: no such file or directory: unknown" >&2; exit 126; }; fi; '
+    'shift 3; exec "$@"'
+)
+"""``sh -c CHECKS sh USER GROUP DIRECTORY argv…``: each may be empty."""
+
+
+class Wrapped(NamedTuple):
+    """The command for Kubernetes. ``needs`` are the image's programs that it goes through, each with what for."""
+
+    argv: list[str]
+    needs: tuple[tuple[str, str], ...] = ()
+
+
+def wrapped(spec: ExecSpec, *, user: int | None, group: int | None, working_dir: str) -> Wrapped:
+    """An exec's command with its environment, directory and user; the arguments are what the container has.
+
+    What the container has already needs nothing. An image without ``env``, ``sh`` or ``id`` cannot do the rest.
+    """
+    argv, needs = list(spec.argv), list[tuple[str, str]]()
+    name, _, group_name = spec.user.partition(":")
+    if (not name or name == str(user)) and (not group_name or group_name == str(group)):
+        name = group_name = ""
+    directory = "" if spec.working_dir == working_dir else spec.working_dir
+    if name or group_name or directory or (spec.env and "=" in argv[0]):
+        argv = ["sh", "-c", CHECKS, "sh", name, group_name, directory, *argv]
+        needs.append(("sh", "a user" if name or group_name else "a directory"))
+    if spec.env:
+        gone = [word for key, value in spec.env if value is None for word in ("-u", key)]
+        argv = ["env", *gone, *(f"{key}={value}" for key, value in spec.env if value is not None), *argv]
+        needs.append(("env", "environment variables"))
+    return Wrapped(argv, tuple(needs))

@@ -1,0 +1,82 @@
+"""The use cases of exec: a command in a container that runs. Execs live in this process and are never stored."""
+
+from kubedock.domain.exec import Exec, ExecSpec, ExecStart, Size
+from kubedock.domain.status import status
+from kubedock.engine.core import Core
+from kubedock.engine.executing import Executing
+from kubedock.engine.lifecycle import Lifecycle
+from kubedock.errors import Conflict, InvalidParameter, NoSuchContainer, NoSuchExec, NotImplemented, NotRunning
+
+PRIVILEGED = (
+    "a privileged exec is not supported: Kubernetes gives an exec its container's rights; create the container with --privileged"
+)
+
+
+class Execs:
+    """Create, start, resize, inspect."""
+
+    def __init__(self, core: Core, lifecycle: Lifecycle) -> None:
+        self._core, self._lifecycle = core, lifecycle
+        self._execs = core.sessions.execs
+
+    def create(self, ref: str, spec: ExecSpec) -> str:
+        """A new exec, not started; its id. NoSuchContainer, NotRunning, NotImplemented."""
+        if not spec.argv or not spec.argv[0]:
+            raise InvalidParameter("No exec command specified")
+        container_id = self._core.containers.find(ref).id
+        self._require_running(container_id)
+        record = self._core.containers.find(container_id)
+        if spec.privileged and not record.spec.security.privileged:
+            raise NotImplemented(PRIVILEGED)
+        made = Exec(self._core.new_id(), record.id, spec)
+        self._execs.add(made)
+        if self._core.containers.get(record.id) is None:  # removed meanwhile: nobody else would forget it
+            self._execs.forget(record.id)
+            raise NoSuchContainer(ref)
+        self._tell(made, f"exec_create: {spec.shown}")
+        return made.id
+
+    def start(self, exec_id: str, start: ExecStart) -> Executing | None:
+        """Begin; None for a detached one, which runs by itself. NoSuchExec, NotRunning, Conflict for a second start.
+
+        What is returned must be run: the exec counts as running from now on.
+        """
+        self._require_running(self._execs.find(exec_id).container_id)
+        claimed = self._execs.claim(exec_id)
+        if start.size is not None:
+            self._execs.terminal(exec_id).resize(start.size)
+        self._tell(claimed, f"exec_start: {claimed.spec.shown}")
+        executing = Executing(self._core, claimed, self._ended, tty=start.tty)
+        if not start.detach:
+            return executing
+        self._core.tasks.submit(f"exec {exec_id[:12]}", executing.alone)
+        return None
+
+    def resize(self, exec_id: str, *, height: int, width: int) -> None:
+        """The size of its terminal, now or from its start on. NoSuchExec."""
+        found = self._execs.find(exec_id)
+        if found.spec.tty and not found.ended:
+            self._execs.terminal(exec_id).resize(Size(height, width))
+
+    def inspect(self, exec_id: str) -> Exec:
+        """As it is now. NoSuchExec."""
+        return self._execs.find(exec_id)
+
+    def _require_running(self, container_id: str) -> None:
+        record = self._core.containers.get(container_id)
+        if record is None:
+            raise NoSuchExec(container_id)
+        if record.restarting:
+            raise Conflict(f"Container {record.id} is restarting, wait until the container is running")
+        observed = self._core.watcher.observed(record.short_id, record.run)
+        if record.started_at is None or not record.alive or not status(record, observed).running:
+            raise NotRunning(record.id)
+
+    def _ended(self, ended: Exec, exit_code: int) -> None:
+        if self._execs.end(ended.id, exit_code):
+            self._tell(ended, "exec_die", exitCode=str(exit_code))
+
+    def _tell(self, told: Exec, action: str, **attributes: str) -> None:
+        record = self._core.containers.get(told.container_id)
+        if record is not None:
+            self._lifecycle.publish(record, action, execID=told.id, **attributes)

@@ -1,0 +1,215 @@
+"""One exec that was started: its connection to the cluster, with a client at the other end or without."""
+
+import logging
+import time
+from collections.abc import Callable, Generator, Sequence
+
+from kubedock.cluster import Channels
+from kubedock.cluster.protocol import ERROR, STDERR, STDIN, STDOUT
+from kubedock.domain.exec import Exec, Wrapped, wrapped
+from kubedock.domain.status import COMMAND_NOT_RUNNABLE, KILLED
+from kubedock.engine.core import Core
+from kubedock.errors import KubedockError, NotFound, NotRunning
+from kubedock.streams.cancel import Cancel
+from kubedock.streams.channels import ExitStatus, exit_status
+from kubedock.streams.pump import Client, Pump, send_size
+
+logger = logging.getLogger(__name__)
+
+UNKNOWN = 255
+"""The exit code where the connection broke: what the command did is not known."""
+LOST = "kubedock: the connection to the exec broke: its exit code is not known"
+RUNTIME = "OCI runtime exec failed"
+RELATIVE = f"{RUNTIME}: exec failed: unable to start container process: Cwd must be an absolute path: unknown"
+OLD_CLUSTER = "the cluster cannot end an exec's input (Kubernetes before 1.30): %s goes on with its input open"
+
+Batch = Sequence[tuple[int, bytes]]
+Encode = Callable[[int, bytes], bytes]
+
+
+class Executing:
+    """It was claimed: call one of ``serve``, ``batches`` and ``alone``, then ``close`` whatever happens.
+
+    Whoever attaches, the command runs to its end: where the client leaves, the output is read and dropped.
+    """
+
+    def __init__(self, core: Core, started: Exec, ended: Callable[[Exec, int], None], *, tty: bool) -> None:
+        """``ended`` notes the exit code; ``tty`` is how the client wants its output: as it is, or in frames."""
+        self.tty = tty
+        self._core, self._exec, self._ended = core, started, ended
+        self._terminal = core.sessions.execs.terminal(started.id)
+        self._wrapped = Wrapped([])
+        self._channels: Channels | None = None
+        self._begun = self._input_over = False
+
+    def close(self) -> None:
+        """The client was gone before it was attached: the command runs all the same."""
+        if not self._begun:
+            self.alone()
+
+    def serve(self, client: Client, encode: Encode, cancel: Cancel) -> bytes:
+        """Be attached to a client until the command ends or the client leaves; what is left to send.
+
+        The exit code stands before the last output is sent.
+        """
+        said = self._open()
+        channels = self._channels
+        if channels is None:
+            return encode(STDOUT, said)
+        pump = Pump(channels, cancel)
+        spec = self._exec.spec
+        try:
+            self._terminal.connect(lambda size: pump.resize(*size))
+            end = pump.run(
+                client, lambda channel, data: self._taken(channel, data, encode), self._end_input if spec.stdin else None
+            )
+            said = self._lost() if end == "ended" else b""
+        finally:
+            self._leave()
+            pump.close()
+        return encode(STDERR, said)
+
+    def batches(self, cancel: Cancel) -> Generator[Batch, None, None]:
+        """The output alone, for a client that has no other way back; its input is at its end."""
+        said = self._open()
+        channels = self._channels
+        if channels is None:
+            yield ((STDOUT, said),)
+            return
+        pump = Pump(channels, cancel)
+        try:
+            self._terminal.connect(lambda size: pump.resize(*size))
+            self._end_input()
+            yield ()
+            for batch in pump.batches():
+                shown = [message for part in batch for message in self._messages(*part)]
+                if shown:
+                    yield shown
+            if cancel.reason is None:
+                yield ((STDERR, self._lost()),)
+        finally:
+            self._leave()
+            pump.close()
+
+    def alone(self) -> None:
+        """Without a client."""
+        said = self._open()
+        if said:
+            logger.warning("exec %s: %s", self._exec.id[:12], said.decode(errors="replace").strip())
+        channels = self._channels
+        if channels is not None:
+            self._terminal.connect(lambda size: send_size(channels, *size))
+            self._leave()
+
+    # --- begin and end -------------------------------------------------------------------------------------------
+
+    def _open(self) -> bytes:
+        """Connect. What has to be said where that fails; then it has ended."""
+        self._begun = True
+        spec, identity = self._exec.spec, self._exec.container_id
+        try:
+            if spec.working_dir and not spec.working_dir.startswith("/"):
+                self._end(COMMAND_NOT_RUNNABLE)
+                return _line(RELATIVE)
+            record = self._core.containers.find(identity)
+            observed = self._core.watcher.observed(record.short_id, record.run)
+            if not record.alive or observed is None or observed.deleted:
+                raise NotRunning(identity)
+            asked = record.spec
+            self._wrapped = wrapped(spec, user=asked.user, group=asked.group, working_dir=asked.working_dir)
+            self._channels = self._core.cluster.exec(observed.pod, self._wrapped.argv, stdin=spec.stdin, tty=spec.tty)
+        except (NotFound, NotRunning):
+            self._end(KILLED)
+            return _line(str(NotRunning(identity)))
+        except KubedockError as error:
+            logger.warning("exec %s: %s", self._exec.id[:12], error)
+            self._end(COMMAND_NOT_RUNNABLE)
+            return _line(str(error))
+        except BaseException:
+            self._end(UNKNOWN)
+            raise
+        return b""
+
+    def _end_input(self) -> None:
+        """Pass the end of input on. A terminal has none: there it is a character."""
+        spec, channels = self._exec.spec, self._channels
+        if channels is None or self._input_over or not spec.stdin or spec.tty:
+            return
+        self._input_over = True
+        if not channels.close_channel(STDIN):
+            logger.warning(OLD_CLUSTER, f"exec {self._exec.id[:12]}")
+
+    def _leave(self) -> None:
+        """No client any more. A command that goes on is read by the drain; its input is at its end."""
+        channels = self._channels
+        self._terminal.disconnect()
+        if channels is not None and self._core.sessions.execs.running(self._exec.id) and not channels.eof:
+            self._end_input()
+            self._core.drain.add(channels, self._drained)
+        elif channels is not None:
+            channels.close()
+        self._channels = None
+
+    def _drained(self, status: bytes | None) -> None:
+        if status is not None:
+            self._end(self._status(status).code)
+        else:
+            self._core.tasks.submit(f"the end of exec {self._exec.id[:12]}", lambda: self._end(self._broken()))
+
+    def _end(self, exit_code: int) -> None:
+        self._ended(self._exec, exit_code)
+
+    # --- what comes ----------------------------------------------------------------------------------------------
+
+    def _taken(self, channel: int, data: bytes, encode: Encode) -> bytes:
+        return b"".join(encode(*message) for message in self._messages(channel, data))
+
+    def _messages(self, channel: int, data: bytes) -> list[tuple[int, bytes]]:
+        """What the client gets of a message. The status ends the exec, and says why where it never began."""
+        spec = self._exec.spec
+        if channel == ERROR:
+            status = self._status(data)
+            self._end(status.code)
+            return [(STDOUT, _line(status.message))] if status.message else []
+        wanted = spec.stdout if channel == STDOUT else channel == STDERR and spec.stderr
+        return [(channel, data)] if wanted else []
+
+    def _status(self, data: bytes) -> ExitStatus:
+        found = exit_status(data)
+        if found.container_gone:
+            return ExitStatus(KILLED, str(NotRunning(self._exec.container_id)))
+        for tool, what in self._wrapped.needs:
+            if f'"{tool}": executable file not found' in found.message:
+                text = f"kubedock: an exec with {what} needs a program {tool} in the image, and this image has none"
+                return ExitStatus(COMMAND_NOT_RUNNABLE, text)
+        at = found.message.find(RUNTIME)
+        return found._replace(message=found.message[max(at, 0) :])
+
+    def _lost(self) -> bytes:
+        """What has to be said where the connection ended without a status."""
+        if not self._core.sessions.execs.running(self._exec.id):
+            return b""
+        code = self._broken()
+        self._end(code)
+        return _line(LOST) if code == UNKNOWN else b""
+
+    def _broken(self) -> int:
+        """The exit code where no status came. A container's end takes its execs with it, and may be known a little later."""
+        identity = self._exec.container_id
+        deadline = time.monotonic() + self._core.limits.address
+        with self._core.bell.listening(identity) as changed:
+            while not (ended := self._container_ended(identity)) and (left := deadline - time.monotonic()) > 0:
+                changed.wait(left)
+                changed.clear()
+        return KILLED if ended else UNKNOWN
+
+    def _container_ended(self, identity: str) -> bool:
+        record = self._core.containers.get(identity)
+        if record is None or not record.alive or record.removing:
+            return True
+        observed = self._core.watcher.observed(record.short_id, record.run)
+        return observed is None or observed.deleted or not observed.running
+
+
+def _line(text: str) -> bytes:
+    return f"{text}\r\n".encode()

@@ -1,0 +1,91 @@
+"""Execs behind the API: what becomes of one when its client, its container or its connection goes."""
+
+import pytest
+
+from kubedock.cluster.fake import FakeCluster
+from kubedock.domain.exec import ExecSpec, ExecStart, wrapped
+from kubedock.engine import Engine
+from kubedock.errors import Conflict, NoSuchExec
+from kubedock.state.execs import KEPT
+from kubedock.streams.cancel import Cancel
+from tests.support.running import history, run
+from tests.support.waiting import eventually
+
+SLEEP = ExecSpec(("sleep", "100"), stdout=True, stderr=True)
+
+
+def test_a_client_that_leaves_does_not_end_the_command(engine: Engine, cluster: FakeCluster) -> None:
+    """Its output is drained; its end is noted all the same."""
+    container = run(engine, "web", "sleep", "100")
+    made = engine.execs.create(container, SLEEP)
+    running = engine.execs.start(made, ExecStart())
+    assert running is not None
+    output = running.batches(Cancel())
+    assert list(next(output)) == []
+    output.close()
+    running.close()
+
+    assert engine.core.drain.count == 1
+    assert engine.execs.inspect(made).running
+    assert engine.containers.inspect(container).execs == (made,)
+    with pytest.raises(Conflict, match="already running"):
+        engine.execs.start(made, ExecStart())
+    cluster._channels[-1].finish(b'{"status": "Success"}')
+    eventually(lambda: engine.execs.inspect(made).exit_code == 0)
+    assert history(engine)[-1] == "exec_die 0"
+
+
+def test_a_client_that_was_never_attached(engine: Engine) -> None:
+    """The command runs all the same."""
+    made = engine.execs.create(run(engine, "web", "sleep", "100"), ExecSpec(("sh", "-c", "exit 4")))
+    running = engine.execs.start(made, ExecStart())
+    assert running is not None
+    running.close()
+    eventually(lambda: engine.execs.inspect(made).exit_code == 4)
+
+
+@pytest.mark.parametrize(("killed", "code"), [(True, 137), (False, 255)])
+def test_a_connection_that_breaks(engine: Engine, cluster: FakeCluster, killed: bool, code: int) -> None:
+    """With the container it is a kill; alone, what happened is not known."""
+    container = run(engine, "web", "sleep", "100")
+    made = engine.execs.create(container, SLEEP)
+    running = engine.execs.start(made, ExecStart())
+    assert running is not None
+    output = running.batches(Cancel())
+    next(output)
+    if killed:
+        engine.containers.kill(container, signal=None)
+    cluster._channels[-1].snap()
+    said = b"".join(data for batch in output for _, data in batch)
+
+    assert engine.execs.inspect(made).exit_code == code
+    assert (b"its exit code is not known" in said) is (not killed)
+    running.close()
+
+
+def test_those_that_do_not_run_are_bounded(engine: Engine) -> None:
+    """The oldest go first; all go with their container."""
+    container = run(engine, "web", "sleep", "100")
+    ids = [engine.execs.create(container, SLEEP) for _ in range(KEPT + 2)]
+    with pytest.raises(NoSuchExec):
+        engine.execs.inspect(ids[1])
+    assert not engine.execs.inspect(ids[2]).started
+    engine.containers.remove(container, force=True, volumes=False)
+    with pytest.raises(NoSuchExec):
+        engine.execs.inspect(ids[-1])
+
+
+@pytest.mark.parametrize(
+    ("spec", "begins"),
+    [
+        (ExecSpec(("a", "b")), ["a", "b"]),
+        (ExecSpec(("a",), user="5", working_dir="/w"), ["a"]),
+        (ExecSpec(("a",), user="5:6"), ["a"]),
+        (ExecSpec(("a",), env=(("K", "v w"), ("G", None))), ["env", "-u", "G", "K=v w", "a"]),
+        (ExecSpec(("a",), user="7"), ["sh", "-c"]),
+        (ExecSpec(("a=b",), env=(("K", "v"),)), ["env", "K=v", "sh", "-c"]),
+    ],
+)
+def test_what_the_container_has_already_needs_no_tool(spec: ExecSpec, begins: list[str]) -> None:
+    """A container of user 5, group 6, in /w."""
+    assert wrapped(spec, user=5, group=6, working_dir="/w").argv[: len(begins)] == begins
