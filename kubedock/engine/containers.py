@@ -72,7 +72,7 @@ class Containers:
         self.stop, self.kill, self.restart = stopping.stop, stopping.kill, stopping.restart
         lifecycle.restart = starting.restart_by_policy
         lifecycle.remove = self._remove_after_end
-        lifecycle.save_previous = workloads.save_previous
+        lifecycle.save_instance = workloads.save_instance
 
     # --- create ----------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol
 
 from kubedock.domain.container import ContainerRecord, Outcome
 from kubedock.domain.event import Event
@@ -26,6 +27,12 @@ REMEMBERED = 1024
 NEVER_RAN = "the container was stopped before it ran"
 
 
+class SaveInstance(Protocol):
+    """See ``Workloads.save_instance``."""
+
+    def __call__(self, record: ContainerRecord, segment: Segment, seen: Observed, *, previous: bool) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Incarnation:
     """The instance of a Deployment's container that was told of last: its pod's uid, the kubelet's count, and its end."""
@@ -39,7 +46,7 @@ NEVER_SEEN = Incarnation("")
 
 
 class Lifecycle:
-    """Takes changes over. ``restart``, ``remove`` and ``save_previous`` are what it hands to ``Tasks``; set by the Engine."""
+    """Takes changes over. ``restart``, ``remove`` and ``save_instance`` are what it hands to ``Tasks``; set by the Engine."""
 
     def __init__(self, core: Core, networks: Networks) -> None:
         """Begin to listen to the watcher."""
@@ -50,7 +57,7 @@ class Lifecycle:
         self._last: OrderedDict[str, Outcome] = OrderedDict()
         self.restart: Callable[[str], None]
         self.remove: Callable[[str, int], None]
-        self.save_previous: Callable[[ContainerRecord, Segment, Observed], None]
+        self.save_instance: SaveInstance
         core.watcher.on_change = self.changed
 
     def changed(self, short_id: str) -> None:
@@ -154,15 +161,18 @@ class Lifecycle:
                     self.publish(before, "die", exitCode=str(end.exit_code if end else KILLED))
                 self.publish(record, "start")
             if not again:
-                segment = Segment(record.run, record.restart_count - 1)
-                what = f"saving the log of {record.short_id}"
-                self._core.tasks.submit(what, lambda: self.save_previous(record, segment, observed))
+                self._keep(record, Segment(record.run, record.restart_count - 1), observed, previous=True)
             seen = Incarnation(observed.uid, observed.restart_count)
         if observed.terminated is not None and not observed.running and not seen.ended and not record.stopped:
             self.publish(record, "die", exitCode=str(observed.terminated.exit_code))
+            self._keep(record, Segment(record.run, record.restart_count), observed, previous=False)
             seen = replace(seen, ended=True)
         self._incarnations[record.id] = seen
         return record
+
+    def _keep(self, record: ContainerRecord, segment: Segment, observed: Observed, *, previous: bool) -> None:
+        what = f"saving the log of {record.short_id}"
+        self._core.tasks.submit(what, lambda: self.save_instance(record, segment, observed, previous=previous))
 
     def _restarted(self, record: ContainerRecord, observed: Observed, steps: int) -> ContainerRecord:
         at = observed.started_at or self._core.now()

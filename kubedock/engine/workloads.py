@@ -17,6 +17,7 @@ from kubedock.kube.manifest import deployment_manifest, pod_manifest
 from kubedock.kube.observe import rejection
 from kubedock.kube.security import is_pod_security_denial
 from kubedock.state.archive import Segment
+from kubedock.streams.logs import parse_stamp
 
 logger = logging.getLogger(__name__)
 
@@ -207,27 +208,39 @@ class Workloads:
         if pod is None or self._core.archive.get(record.id, segment) is not None:
             return None
         self._wait_until_readable(record)
-        self._save(record, segment, pod, previous=False)
+        self._save(record, segment, pod)
         return segment
 
-    def save_previous(self, record: ContainerRecord, segment: Segment, seen: Observed) -> None:
-        """Keep the log of the container's instance before the kubelet's restart, while the kubelet still has it."""
-        now = self._core.watcher.observed(record.short_id, record.run)
-        if now is None or (now.uid, now.restart_count) != (seen.uid, seen.restart_count):
-            logger.warning("container %s: the log of an instance was lost, it was restarted again at once", record.short_id)
-            return
-        self._save(record, segment, seen.pod, previous=True)
+    def save_instance(self, record: ContainerRecord, segment: Segment, seen: Observed, *, previous: bool) -> None:
+        """Keep the log of one instance of a Deployment's container, which has ended.
 
-    def _save(self, record: ContainerRecord, segment: Segment, pod: str, *, previous: bool) -> None:
+        The kubelet keeps a pod's last dead container alone: an instance that ends at once may be gone with its log before
+        anybody could ask for it. ``seen`` says which instance was meant; what came too late is not that one's.
+        """
+        if self._core.archive.get(record.id, segment):
+            return
+        text = self._read(record, seen.pod, previous=previous)
+        now = self._core.watcher.observed(record.short_id, record.run)
+        if text and now is not None and (now.uid, now.restart_count) == (seen.uid, seen.restart_count):
+            self._archive(record, segment, text)
+        else:
+            logger.warning("container %s: the log of instance %s is lost", record.short_id, segment.instance)
+
+    def _save(self, record: ContainerRecord, segment: Segment, pod: str) -> None:
+        self._archive(record, segment, self._read(record, pod))
+
+    def _read(self, record: ContainerRecord, pod: str, *, previous: bool = False) -> bytes:
         try:
             stream = self._core.cluster.logs(pod, LogOptions(limit_bytes=SAVED_LOG, previous=previous))
         except KubedockError as error:
             logger.warning("container %s: its log could not be saved: %s", record.short_id, error)
-            self._archive(record, segment, b"")
-            return
-        self._keep(record, segment, stream)
+            return b""
+        return self._read_all(record, stream)
 
     def _keep(self, record: ContainerRecord, segment: Segment, stream: ByteStream) -> None:
+        self._archive(record, segment, self._read_all(record, stream))
+
+    def _read_all(self, record: ContainerRecord, stream: ByteStream) -> bytes:
         text = bytearray()
         try:
             with closing(stream):
@@ -235,7 +248,8 @@ class Workloads:
                     text += data
         except KubedockError as error:
             logger.warning("container %s: its log could not be saved whole: %s", record.short_id, error)
-        self._archive(record, segment, bytes(text))
+        # Where there is no log the kubelet sends a remark of its own instead.
+        return bytes(text) if parse_stamp(bytes(text[:40])) is not None else b""
 
     def _archive(self, record: ContainerRecord, segment: Segment, text: bytes) -> None:
         """A Deployment's log may be read twice, while its pod goes: the more complete text stays."""

@@ -150,3 +150,17 @@ def test_the_pods_labels(docker: DockerCli, real_cluster: RealCluster) -> None:
     assert pod["spec"]["containers"][0]["name"] == "main"
     assert pod["spec"]["automountServiceAccountToken"] is False
     assert docker.inspect(name, 'index .Config.Labels "not!valid"') == "x"
+
+
+def test_always_of_what_ends_at_once(docker: DockerCli) -> None:
+    """Counted as the kubelet counts, and what an instance wrote stays when the next one writes."""
+    name = docker.name()
+    docker.ok("run", "-d", "--restart", "always", "--name", name, ALPINE, "sh", "-c", "cat /proc/uptime; exit 4")
+    eventually(lambda: int(docker.inspect(name, ".RestartCount")) >= 1, seconds=60, what="a restart")
+    first = eventually(lambda: docker.ok("logs", name).splitlines(), what="its log")
+    eventually(lambda: int(docker.inspect(name, ".RestartCount")) >= 2, seconds=60, what="the next restart")
+
+    later = eventually(lambda: len(found := docker.ok("logs", name).splitlines()) > len(first) and found, what="more of it")
+    assert set(first) <= set(later)
+    docker.ok("stop", name)
+    assert docker.inspect(name, ".State.ExitCode") == "4"
