@@ -46,6 +46,7 @@ class Witness:
         self._thread = threading.Thread(target=self._run, name="witness")  # noqa: TID251 - joined by exit
         self.answers: dict[str, list[Answer]] = {}
         self.troubles: list[str] = []
+        self._gone: set[str] = set()
         self.slowest = 0.0
 
     def __enter__(self) -> Self:
@@ -69,9 +70,13 @@ class Witness:
     def _look(self, connection: http.client.HTTPConnection) -> None:
         asked, found = self._ask(connection, "/containers/json?all=1")
         for each in found:
+            assert each["Id"] not in self._gone, f"{each['Id']} was gone and is there again"
             self._note(each["Id"], Answer(asked, time.time(), "ps", each["State"]))
         for each in found:
             asked, shown = self._ask(connection, f"/containers/{each['Id']}/json")
+            if shown is None:  # removed since it was listed, as `--rm` does: it must stay away
+                self._gone.add(each["Id"])
+                continue
             state = shown["State"]
             self._note(each["Id"], Answer(asked, time.time(), "inspect", state["Status"], state["ExitCode"], state["StartedAt"]))
 
@@ -81,6 +86,8 @@ class Witness:
         answer = connection.getresponse()
         body = answer.read()
         self.slowest = max(self.slowest, time.time() - asked)
+        if answer.status == 404:
+            return asked, None
         if answer.status != 200:
             raise AssertionError(f"{path}: {answer.status} {body!r}")
         return asked, json.loads(body)
