@@ -158,9 +158,9 @@ def test_a_410_in_the_middle_of_a_watch() -> None:
 
 @pytest.mark.parametrize("error", [CUT, System("etcd is on fire")])
 def test_watches_that_are_cut_again_and_again(error: KubedockError) -> None:
-    """Nothing is lost, and nothing is told twice."""
-    cluster, told = FakeCluster(), list[str]()
-    with watching(cluster, told) as watcher:
+    """Nothing is lost."""
+    cluster = FakeCluster()
+    with watching(cluster) as watcher:
         for number in range(20):
             cluster.break_watches()
             if number % 5 == 4:
