@@ -95,6 +95,10 @@ class NoSuchExec(NotFound):
         super().__init__(f"No such exec instance: {ref}")
 
 
+class PortAllocated(System):
+    """A port that is to be published is somebody else's."""
+
+
 class AmbiguousReference(InvalidParameter):
     """A prefix fits several ids."""
 

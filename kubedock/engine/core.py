@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from kubedock.background.drain import Drain
+from kubedock.background.listeners import Listeners
 from kubedock.background.logfeed import LogFeeds
 from kubedock.background.tasks import Tasks
 from kubedock.background.watcher import Watcher
@@ -55,6 +56,7 @@ class Core:
     events: EventBus
     tasks: Tasks
     drain: Drain
+    listeners: Listeners
     defaults: PodDefaults
     limits: Limits
     workload: Literal["auto", "pod", "deployment"]

@@ -33,6 +33,19 @@ class SaveInstance(Protocol):
     def __call__(self, record: ContainerRecord, segment: Segment, seen: Observed, *, previous: bool) -> None: ...
 
 
+class Follower(Protocol):
+    """Who follows what becomes of a container's runs. Called under the lifecycle's lock: nothing here waits or does I/O."""
+
+    def began(self, record: ContainerRecord) -> None:
+        """A run has begun; the start has not been answered yet."""
+
+    def ended(self, record: ContainerRecord) -> None:
+        """A run has ended, also one whose start has failed; ``record.restarting`` tells whether the next one is to come."""
+
+    def gone(self, record: ContainerRecord) -> None:
+        """The container has been removed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Incarnation:
     """The instance of a Deployment's container that was told of last: its pod's uid, the kubelet's count, and its end."""
@@ -58,6 +71,7 @@ class Lifecycle:
         self.restart: Callable[[str], None]
         self.remove: Callable[[str, int], None]
         self.save_instance: SaveInstance
+        self.followers: list[Follower] = []
         core.watcher.on_change = self.changed
 
     def changed(self, short_id: str) -> None:
@@ -100,6 +114,8 @@ class Lifecycle:
             while len(self._last) > REMEMBERED:
                 self._last.popitem(last=False)
             self.publish(record, "destroy")
+            for follower in self.followers:
+                follower.gone(record)
         self.tell(record.id)
 
     def last_outcome(self, container_id: str) -> Outcome:
@@ -137,6 +153,8 @@ class Lifecycle:
             return record
         self._tell_networks(change.after, "connect")
         self.publish(change.after, "start")
+        for follower in self.followers:
+            follower.began(change.after)
         return change.after
 
     def _tell_networks(self, record: ContainerRecord, action: str) -> None:
@@ -185,6 +203,8 @@ class Lifecycle:
         if change is None:
             return
         record = change.after
+        for follower in self.followers:
+            follower.ended(record)
         if not outcome.started:
             return
         if outcome.oom_killed:
