@@ -70,6 +70,10 @@ class Channels(Protocol):
     def eof(self) -> bool:
         """The peer has ended."""
 
+    @property
+    def input_ends(self) -> bool:
+        """The peer can be told of the end of its input; False for protocol v4."""
+
     def fileno(self) -> int: ...
     def pending(self) -> bool:
         """There is data that poll does not see."""

@@ -15,15 +15,19 @@ from typing import Any, Self
 
 from kubedock.errors import Unavailable
 from kubedock.kube.errors import from_answer
-from kubedock.streams.channels import PROTOCOLS, ChannelProtocol
+from kubedock.streams.channels import PROTOCOLS, V5, ChannelProtocol
 
 SWITCHING_PROTOCOLS = 101
 CHUNK = 256 * 1024
 
 
 def upgrade_headers() -> dict[str, str]:
-    """What asks for a WebSocket with channels, v5 before v4."""
+    """What asks for a WebSocket with channels, v5 before v4.
+
+    Of any type: older API servers pass the request on to a kubelet, which has no JSON to answer it with and says 406.
+    """
     return {
+        "Accept": "*/*",
         "Upgrade": "websocket",
         "Connection": "Upgrade",
         "Sec-WebSocket-Version": "13",
@@ -72,6 +76,11 @@ class WebSocketChannels:
     def eof(self) -> bool:
         """See Channels."""
         return self._protocol.eof
+
+    @property
+    def input_ends(self) -> bool:
+        """See Channels."""
+        return self._protocol.subprotocol == V5
 
     def fileno(self) -> int:
         """See Channels."""
