@@ -129,6 +129,7 @@ class Runtime:
         """Deployments first, or their controllers would bring pods back; then all pods at once."""
         used = any(record.spec.workload == "deployment" for record in self.engine.core.containers.list())
         kinds: tuple[Kind, ...] = ("Deployment", "Pod") if used else ("Pod",)
+        kinds += ("ConfigMap",) if self.engine.core.files.used else ()
         try:
             self.engine.workloads.let_deployments_go()
         except KubedockError as error:

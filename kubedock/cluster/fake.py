@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kubedock.cluster.fake_deployments import FakeDeployments
+from kubedock.cluster.fake_files import FileProgram, file_program
 from kubedock.cluster.fake_kubelet import NODE, FakeKubelet
 from kubedock.cluster.fake_program import NotStarted, Program
 from kubedock.cluster.fake_store import NAME, FakeStore, copied, merged, timestamp
@@ -48,6 +49,8 @@ class FakeCluster:
         self._channels: list[FakeChannels] = []
         self.lingering = False
         """Gracefully deleted pods stay until ``vanish``."""
+        self.input_ends = True
+        """Execs' input can be ended, as from Kubernetes 1.30 on."""
         self._store.insert("Namespace", {"metadata": {"name": namespace}, "status": {"phase": "Active"}})
         self._store.insert("Node", _node())
 
@@ -195,7 +198,7 @@ class FakeCluster:
         self._admit("exec", "Pod", pod)
         del tty
         with self._store.lock:
-            program: Program | None = None
+            program: Program | FileProgram | None = None
 
             def given(channels: FakeChannels, data: bytes | None) -> None:
                 with self._store.lock:
@@ -205,6 +208,7 @@ class FakeCluster:
 
             running = self.kubelet.running(pod, container)
             channels = self._opened(FakeChannels(given if stdin else None))
+            channels.input_ends = self.input_ends
             if running is None:
                 channels.finish(_internal_error(f'unable to upgrade connection: container not found ("{container}")'))
                 return channels
@@ -212,7 +216,8 @@ class FakeCluster:
             try:
                 if WITHOUT_TOOLS in image:
                     raise NotStarted(f'exec: "{argv[0]}": executable file not found in $PATH: unknown')
-                program = Program(argv, channels.put, kill=lambda signal: self.kubelet.deliver(pod, signal))
+                copying = file_program(argv, running.files, channels.put)
+                program = copying or Program(argv, channels.put, kill=lambda signal: self.kubelet.deliver(pod, signal))
             except NotStarted as error:
                 channels.finish(_cannot_exec(str(error)))
                 return channels
@@ -384,7 +389,7 @@ def _check_pod_patch(name: str, change: Mapping[str, Any]) -> None:
         )
 
 
-def _end(channels: FakeChannels, program: Program) -> None:
+def _end(channels: FakeChannels, program: Program | FileProgram) -> None:
     if program.code is not None:
         channels.finish(_exited(program.code))
 

@@ -125,6 +125,7 @@ class ContainerRecord:
     None while there is none. ``started_at`` belongs to the current run and is written once, when it is first seen to
     run. ``outcome`` is that of the run when it has ended. ``stopped`` says that the user ended it (unless-stopped and
     on-failure do not bring it back then). ``restarting`` says that the policy will start the next run.
+    ``with_files``: the current run has files that were put before its start, in a ConfigMap named as its object.
     """
 
     id: str
@@ -142,6 +143,7 @@ class ContainerRecord:
     restarting: bool = False
     removing: bool = False
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
+    with_files: bool = False
 
     @property
     def short_id(self) -> str:

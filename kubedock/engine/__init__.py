@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from kubedock.engine.archives import Archives
 from kubedock.engine.containers import Containers
 from kubedock.engine.core import Core
 from kubedock.engine.events import EventBus
@@ -29,6 +30,7 @@ class Engine:
     events: EventBus
     system: System
     workloads: Workloads
+    archives: Archives
 
     @classmethod
     def of(cls, core: Core) -> "Engine":
@@ -39,4 +41,6 @@ class Engine:
         containers = Containers(core, lifecycle, workloads, images, networks, volumes)
         system = System(core, images=images, networks=networks, volumes=volumes)
         logs, execs = Logs(core, lifecycle), Execs(core, lifecycle)
-        return cls(core, containers, logs, execs, images, networks, volumes, core.events, system, workloads)
+        return cls(
+            core, containers, logs, execs, images, networks, volumes, core.events, system, workloads, Archives(core, lifecycle)
+        )

@@ -1,7 +1,7 @@
 """What the use cases share."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -17,6 +17,7 @@ from kubedock.domain.volume import Volume
 from kubedock.engine.events import EventBus
 from kubedock.kube.manifest import PodDefaults
 from kubedock.state.archive import LogArchive
+from kubedock.state.files import FileStore
 from kubedock.state.sessions import Bell, Sessions
 from kubedock.state.store import Store
 
@@ -62,3 +63,4 @@ class Core:
     workload: Literal["auto", "pod", "deployment"]
     now: Callable[[], datetime]
     new_id: Callable[[], str]
+    files: FileStore = field(default_factory=FileStore)

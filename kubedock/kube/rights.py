@@ -26,5 +26,6 @@ RIGHTS = (
         ("create", "get", "patch", "delete", "deletecollection"),
         "restart policies always and unless-stopped",
     ),
+    Right("", "configmaps", ("create", "delete", "deletecollection"), "files that are put into a container before its start"),
     Right("", "events", ("list", "watch"), "the sight of a start at once and the times of image pulls", optional=True),
 )
