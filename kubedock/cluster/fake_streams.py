@@ -195,7 +195,7 @@ class FakeLogStream:
 
 
 class FakeChannels:
-    """An exec or attach; see Channels in the protocol. ``on_input(data | None)`` gets stdin, None at its end."""
+    """See Channels in the protocol. ``on_input(data | None)`` gets stdin (or a forward's data), None at its end."""
 
     def __init__(self, on_input: Callable[["FakeChannels", bytes | None], None] | None = None) -> None:
         self._lock = threading.Lock()
@@ -224,7 +224,7 @@ class FakeChannels:
                 self._far.shutdown(socket.SHUT_WR)
 
     def snap(self) -> None:
-        """Break it as a cut connection does: the end without a Status."""
+        """The end without a Status: of a forward, or as a cut connection does."""
         with self._lock:
             if not self._finished:
                 self._finished = True

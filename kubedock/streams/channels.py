@@ -1,4 +1,4 @@
-"""Kubernetes' remotecommand channels (exec, attach) over WebSocket messages: bytes in, messages out, no I/O.
+"""Kubernetes' channels (exec, attach, port-forward) over WebSocket messages: bytes in, messages out, no I/O.
 
 Protocol v5 is v4 and one thing more: a message on channel 255 ends another channel, which is how stdin gets its end.
 """
@@ -12,7 +12,6 @@ from websockets.protocol import OPEN, Protocol, Side
 
 CLOSE = 255
 V5, V4 = "v5.channel.k8s.io", "v4.channel.k8s.io"
-PROTOCOLS = (V5, V4)
 LARGEST_MESSAGE = 32 * 1024
 NOT_FOUND, NOT_RUNNABLE = 127, 126
 
