@@ -264,7 +264,7 @@ class FakeCluster:
             channels = self._opened(FakeChannels(given))
             if command is None:
                 channels.put(FAILURE, f"error forwarding port {port} to pod {pod}, uid : connect: connection refused".encode())
-                channels.snap()
+                channels.end()
                 return channels
             program = Program(command, lambda _, data: channels.put(DATA, data))
             program.go()
@@ -421,7 +421,7 @@ def _end(channels: FakeChannels, program: Program) -> None:
 
 def _end_of_data(channels: FakeChannels, program: Program) -> None:
     if program.code is not None:
-        channels.snap()
+        channels.end()
 
 
 def _exited(code: int) -> bytes:

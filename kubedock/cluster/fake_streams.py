@@ -204,7 +204,7 @@ class FakeChannels:
         self._messages: deque[tuple[int, bytes]] = deque()
         self._finished = False
         self._on_input = on_input
-        self.eof = False
+        self.eof = self.cut = False
         self.resized: list[bytes] = []
 
     def put(self, channel: int, data: bytes) -> None:
@@ -223,12 +223,17 @@ class FakeChannels:
                 self._finished = True
                 self._far.shutdown(socket.SHUT_WR)
 
-    def snap(self) -> None:
-        """The end without a Status: of a forward, or as a cut connection does."""
+    def end(self) -> None:
+        """The end without a Status: of a forward."""
         with self._lock:
             if not self._finished:
                 self._finished = True
                 self._far.shutdown(socket.SHUT_WR)
+
+    def snap(self) -> None:
+        """Break it as a cut connection does."""
+        self.cut = self.cut or not self._finished
+        self.end()
 
     @property
     def unsent(self) -> int:

@@ -72,6 +72,10 @@ class Channels(Protocol):
     def eof(self) -> bool:
         """The peer has ended."""
 
+    @property
+    def cut(self) -> bool:
+        """It has ended without saying so: the connection broke."""
+
     def fileno(self) -> int: ...
     def pending(self) -> bool:
         """There is data that poll does not see."""

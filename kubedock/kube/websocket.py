@@ -80,6 +80,11 @@ class WebSocketChannels:
         """See Channels."""
         return self._protocol.eof
 
+    @property
+    def cut(self) -> bool:
+        """See Channels."""
+        return self._protocol.cut
+
     def fileno(self) -> int:
         """See Channels."""
         return self._socket.fileno()

@@ -61,6 +61,11 @@ class ChannelProtocol:
         self._parts: list[bytes] = []
         self.eof = False
 
+    @property
+    def cut(self) -> bool:
+        """It has ended, and not because the peer said so."""
+        return self.eof and self._frames.close_rcvd is None
+
     def receive(self, data: bytes) -> list[tuple[int, bytes]]:
         """Whole messages out of received bytes (``b""`` is the connection's end): (channel, bytes), never empty ones."""
         try:
