@@ -1,12 +1,12 @@
 """``python -m tests.bench [NAME…]``: measure, print a table, and end with 1 where a bound is missed.
 
-inspect and streams need no cluster; start, exec, requests and followers need the real one and are left out without it.
+inspect and streams need no cluster; start, exec, ports, requests and followers need the real one and are left out without it.
 """
 
 import sys
 from collections.abc import Callable, Mapping
 
-from tests.bench import memory, real
+from tests.bench import memory, ports, real
 from tests.bench.figures import Figure, table
 
 BENCHES: Mapping[str, Callable[[], list[Figure]]] = {
@@ -14,6 +14,7 @@ BENCHES: Mapping[str, Callable[[], list[Figure]]] = {
     "streams": memory.streams,
     "start": real.start,
     "exec": real.execs,
+    "ports": ports.ports,
     "requests": real.requests,
     "followers": real.followers,
 }
