@@ -52,13 +52,16 @@ class Check(Protocol):
 
     @property
     def timeout(self) -> float:
-        """For how many seconds it may run, from when it has begun; asked each time."""
+        """For how many seconds it may run, from when its connection stands; asked each time."""
 
     def begin(self) -> Channels:
         """Begin to run it; in a thread that may wait. KubedockError where it cannot be."""
 
-    def take(self, channel: int, data: bytes) -> None:
-        """What it writes; in the thread of all checks, as ``end``: nothing there waits or does I/O."""
+    def take(self, channel: int, data: bytes) -> float | None:
+        """What it writes; in the thread of all checks, as ``end``: nothing there waits or does I/O.
+
+        Not None: for so many seconds it may run from now on.
+        """
 
     def end(self, end: End) -> float | None:
         """It has ended: in how many seconds it is due again, None for no more."""
@@ -244,12 +247,21 @@ class Prober:
             if channel == ERROR:
                 status = data
             else:
-                watched.check.take(channel, data)
+                self._take(watched, channel, data)
         channels.flush()
         if status is not None or channels.eof:
             self._ended(watched, End(status))
         else:
             self._poll.register(channels.fileno(), select.POLLIN | (select.POLLOUT if channels.unsent else 0))
+
+    def _take(self, watched: _Watched, channel: int, data: bytes) -> None:
+        try:
+            seconds = watched.check.take(channel, data)
+        except Exception:  # one check's mistake must not end the thread that watches all others
+            logger.exception("the output of a check of %s could not be taken", watched.check.name)
+            return
+        if seconds is not None:
+            self._set_timer(watched, time.monotonic() + seconds)
 
     def _close(self, watched: _Watched) -> None:
         channels, watched.channels = watched.channels, None
@@ -264,7 +276,7 @@ class Prober:
             return
         try:
             pause = watched.check.end(end)
-        except Exception:  # one check's mistake must not end the thread that watches all others
+        except Exception:  # as above
             logger.exception("the end of a check of %s could not be noted", watched.check.name)
             pause = None
         if pause is None:

@@ -86,6 +86,7 @@ def pause(health: Health, check: Healthcheck, age: float) -> float:
 
 SHELL = "/bin/sh"
 TRACE = 'echo "$$"; exec "$@"'
+LONGEST_NUMBER = 20
 KILL = 'kill -s KILL -- "-$0" || kill -s KILL "$0"'
 
 
@@ -100,7 +101,7 @@ def killing(process: int) -> list[str]:
 
 
 class Output:
-    """The first bytes of what a check writes, to both streams. ``process`` is its number, where it was told."""
+    """The first bytes of what a check writes, to both streams. ``process`` is its number, once it was told."""
 
     def __init__(self, *, is_traced: bool) -> None:
         self.process: int | None = None
@@ -112,11 +113,13 @@ class Output:
         """Keep what there is room for."""
         if stdout and self._first_line is not None:
             self._first_line += data
-            line, end, data = bytes(self._first_line).partition(b"\n")
-            if not end:
+            data = bytes(self._first_line)
+            line, end, rest = data.partition(b"\n")
+            if not end and len(line) < LONGEST_NUMBER:
                 return
             self._first_line = None
-            self.process = int(line) if line.isdigit() else None
+            if line.isdigit() and len(line) < LONGEST_NUMBER:
+                self.process, data = int(line), rest
         room = LONGEST_OUTPUT - len(self._kept)
         self._kept += data[:room]
         self._more = self._more or len(data) > room

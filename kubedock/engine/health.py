@@ -8,6 +8,7 @@ be begun, there is one, as with Docker: -1, with the reason as its output.
 import logging
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from typing import NamedTuple
 
 from kubedock.background.health import End
@@ -27,7 +28,10 @@ from kubedock.streams.channels import exit_status
 
 logger = logging.getLogger(__name__)
 
+BEGIN_SECONDS = 30.0
+"""So long the cluster may take until a command's process runs; that is no time of the check's."""
 BROKE = "the connection broke"
+SLOW = "the cluster took too long"
 NOT_FOUND_BY_SHELL = (126, 127)
 
 
@@ -41,6 +45,14 @@ class Verdict(NamedTuple):
     exec_code: int
     exit_code: int | None
     text: str = ""
+
+
+class Late(NamedTuple):
+    """A check that has taken too long: its process, what it had written, and when its time was over."""
+
+    process: int
+    output: str
+    at: datetime
 
 
 def judge(end: End, timeout: float, output: str) -> Verdict:
@@ -60,6 +72,17 @@ def judge(end: End, timeout: float, output: str) -> Verdict:
     if found.message:
         return Verdict(found.code, FAILED, found.reason)
     return Verdict(found.code, found.code, output)
+
+
+def judge_late(kill: End, timeout: float, output: str) -> Verdict:
+    """Of a command that has taken too long, by the end of the one that killed it.
+
+    A cluster that cannot bring that about may have held up the check's own end as well.
+    """
+    if kill.late:
+        return Verdict(UNKNOWN, None, SLOW)
+    found = judge(kill, timeout, output)
+    return found if found.exit_code is None else judge(End(late=True), timeout, output)
 
 
 class HealthChecks:
@@ -123,21 +146,28 @@ class HealthChecks:
 class RunCheck:
     """The check of one run; see ``background.health.Check``.
 
-    One that takes too long is followed by the command that ends it. The check itself goes through the image's shell for
-    that; where the image has none, or the shell cannot find the command, it is run once more as it is, and always from
-    then on: what cannot be begun is told by the runtime, as with Docker.
+    It goes through the image's shell, which tells the number of its process: that is when its time begins, and what is
+    killed when that is over. Where the image has no shell, or the shell cannot find the command, it is run once more as it
+    is, and always from then on: what cannot be begun is told by the runtime, as with Docker.
     """
 
     def __init__(self, owner: HealthChecks, record: ContainerRecord, check: Healthcheck) -> None:
-        self.name, self.timeout = f"container {record.short_id}", check.timeout
+        self.name = f"container {record.short_id}"
         self._owner, self._record, self._check = owner, record, check
         self._core = owner.core
         self._run_began = self._began_at = self._core.now()
         self._traced = True
         self._output = Output(is_traced=False)
         self._exec: Exec | None = None
-        self._late: int | None = None
+        self._late: Late | None = None
         self._over = self._warned = False
+
+    @property
+    def timeout(self) -> float:
+        """See Check."""
+        if self._late is not None:
+            return self._core.limits.signal
+        return BEGIN_SECONDS if self._traced else self._check.timeout
 
     def begin(self) -> Channels:
         """See Check. An exec has the container's own user, directory and environment, as a check has."""
@@ -152,58 +182,71 @@ class RunCheck:
 
     def _argv(self) -> list[str]:
         if self._late is not None:
-            return killing(self._late)
+            self._output = Output(is_traced=False)
+            return killing(self._late.process)
         if self._exec is None:
             self._began_at = self._core.now()
             self._exec = self._owner.execs.begun(self._record, ExecSpec(self._check.argv, stdout=True, stderr=True))
         self._output = Output(is_traced=self._traced)
         return traced(self._check.argv) if self._traced else list(self._check.argv)
 
-    def take(self, channel: int, data: bytes) -> None:
+    def take(self, channel: int, data: bytes) -> float | None:
         """See Check."""
+        known = self._output.process
         self._output.add(data, stdout=channel == STDOUT)
+        return self._check.timeout if known is None and self._output.process is not None else None
 
     def end(self, end: End) -> float | None:
         """See Check."""
         with self._owner.lock:
             if self._over:
                 return None
-            if self._late is not None:
-                self._late, self.timeout = None, self._check.timeout
-                return self._pause()
-            verdict = judge(end, self.timeout, str(self._output))
-            if self._traced and verdict.exec_code in NOT_FOUND_BY_SHELL and self._check.argv[0] != SHELL and end.status is not None:
-                self._traced = False
-                return 0.0
-            self._exec_ended(verdict.exec_code)
-            self._note(verdict, refused=end.error is not None)
-            if end.late and self._output.process is not None:
-                self._late, self.timeout = self._output.process, self._core.limits.signal
-                return 0.0
-            return self._pause()
+            return 0.0 if self._goes_on(end) else self._ended(end)
 
     def leave(self) -> None:
         """Under the lock: its run has ended, and the command that runs with it."""
         self._over = True
         self._exec_ended(KILLED)
 
-    def _note(self, verdict: Verdict, *, refused: bool) -> None:
+    def _goes_on(self, end: End) -> bool:
+        """There is one thing more to do about it at once: kill it, or run it without the shell."""
+        process = self._output.process
+        if end.late and process is not None:
+            self._late = Late(process, str(self._output), self._core.now())
+            return True
+        if self._traced and self._late is None and end.status is not None and self._check.argv[0] != SHELL:
+            self._traced = exit_status(end.status).code not in NOT_FOUND_BY_SHELL
+            return not self._traced
+        return False
+
+    def _ended(self, end: End) -> float:
+        late, self._late = self._late, None
+        if late is not None:
+            verdict = judge_late(end, self._check.timeout, late.output)
+        elif end.late and self._traced:
+            verdict = Verdict(UNKNOWN, None, SLOW)
+        else:
+            verdict = judge(end, self._check.timeout, str(self._output))
+        self._exec_ended(verdict.exec_code)
+        now = self._core.now()
         if verdict.exit_code is not None:
-            result = Result(self._began_at, self._core.now(), verdict.exit_code, verdict.text)
+            result = Result(self._began_at, late.at if late is not None else now, verdict.exit_code, verdict.text)
             age = (self._began_at - self._run_began).total_seconds()
             self._owner.change(self._record, lambda health: after(health, self._check, result, age))
+        self._log(verdict, refused=end.error is not None)
+        health = self._core.sessions.healths.of(self._record) or Health()
+        return pause(health, self._check, (now - self._run_began).total_seconds())
+
+    def _exec_ended(self, exit_code: int) -> None:
+        begun, self._exec = self._exec, None
+        if begun is not None:
+            self._owner.execs.ended(begun, exit_code)
+
+    def _log(self, verdict: Verdict, *, refused: bool) -> None:
+        """What could not be run, once until it can be again."""
         if verdict.exit_code is not None and not refused:
             self._warned = False
         elif verdict.text and not self._warned:
             self._warned = True
             what = "its health stays as it was" if verdict.exit_code is None else "that counts as a failure"
             logger.warning("%s: its health check could not be run, %s: %s", self.name, what, verdict.text)
-
-    def _pause(self) -> float:
-        age = (self._core.now() - self._run_began).total_seconds()
-        return pause(self._core.sessions.healths.of(self._record) or Health(), self._check, age)
-
-    def _exec_ended(self, exit_code: int) -> None:
-        begun, self._exec = self._exec, None
-        if begun is not None:
-            self._owner.execs.ended(begun, exit_code)

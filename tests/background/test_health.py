@@ -39,9 +39,10 @@ class Scripted:
         self.channels.append(channels)
         return channels
 
-    def take(self, channel: int, data: bytes) -> None:
-        """Note."""
+    def take(self, channel: int, data: bytes) -> float | None:
+        """Note; what is written as a number is the time that it has from then on."""
         self.output += b"%d:%s " % (channel, data)
+        return int(data) / 1000 if data.isdigit() else None
 
     def end(self, end: End) -> float | None:
         """Note."""
@@ -101,6 +102,7 @@ REFUSED = Unavailable("no route")
         (finishing(b"status"), 60, End(b"status")),
         (lambda channels: channels.snap(), 60, End()),
         (lambda channels: None, 0.005, End(late=True)),
+        (lambda channels: channels.put(1, b"5"), 60, End(late=True)),
         (raising(REFUSED), 60, End(error=REFUSED)),
     ],
 )
@@ -118,6 +120,7 @@ def test_mistakes_of_one_are_not_the_others(prober: Prober) -> None:
     wrong = Scripted(raising(KeyError("x")), pauses=(0.0,))
     bad, good = Scripted(finishing(b"x")), Scripted(finishing(b"y"))
     bad.end = lambda end: {}[end]  # type: ignore[method-assign]
+    good.take = lambda channel, data: {}[channel]  # type: ignore[method-assign]
     for check in (wrong, bad, good):
         prober.add(check, 0.0)
     eventually(lambda: len(wrong.ends) == 2 and good.ends and bad.channels and prober.count == 0)

@@ -128,12 +128,19 @@ def test_output_comes_in_any_pieces(data: bytes, cuts: list[int], is_traced: boo
 
 
 def test_the_number_of_the_process_is_on_the_standard_output() -> None:
-    """The other stream may be earlier; a first line that is no number is nobody's."""
+    """The other stream may be earlier."""
     output = Output(is_traced=True)
     output.add(b"early\n", stdout=False)
     output.add(b"5\nout\n", stdout=True)
     assert (str(output), output.process) == ("early\nout\n", 5)
-    other = Output(is_traced=True)
-    other.add(b"what?\n", stdout=True)
-    assert other.process is None
     assert traced(("a", "b c")) == ["/bin/sh", "-c", 'echo "$$"; exec "$@"', "sh", "a", "b c"]
+
+
+@pytest.mark.parametrize("written", [b"what?\n", b"\n5\n", b"9" * 5000, b"x" * 5000, b"9" * 5000 + b"\n"])
+def test_a_shell_that_tells_no_number(written: bytes) -> None:
+    """What it writes is output, and not kept beyond what is shown."""
+    output = Output(is_traced=True)
+    for at in range(0, len(written), 7):
+        output.add(written[at : at + 7], stdout=True)
+    assert output.process is None
+    assert str(output) == written.decode()[:LONGEST_OUTPUT] + "..." * (len(written) > LONGEST_OUTPUT)

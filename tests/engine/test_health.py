@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,12 +11,14 @@ import pytest
 from kubedock.background.health import End
 from kubedock.cluster.fake import WITHOUT_TOOLS, FakeCluster
 from kubedock.cluster.fake_program import PROCESS
+from kubedock.cluster.fake_streams import FakeChannels
 from kubedock.domain.container import ContainerSpec, RestartPolicy
 from kubedock.domain.exec import ExecSpec
 from kubedock.domain.health import KEPT, Health, Healthcheck, killing, traced
 from kubedock.engine import Engine
-from kubedock.engine.health import Verdict, judge
+from kubedock.engine.health import SLOW, Verdict, judge, judge_late
 from kubedock.errors import Forbidden, NotFound, NotRunning, System, Unavailable
+from tests.support.running import QUICK as LIMITS
 from tests.support.running import engine_with_alpine, history, make, run
 from tests.support.waiting import eventually
 
@@ -27,16 +30,22 @@ FINE, BAD = ("sh", "-c", "echo fine"), ("sh", "-c", "echo bad >&2; exit 3")
 
 
 class Patient(FakeCluster):
-    """Its containers' program ``check`` is what the test says; ``asked`` are the commands that were run."""
+    """Its containers' program ``check`` is what the test says; ``asked`` are the commands that were run.
+
+    ``silent`` are those of whose process nothing comes: all ``checks``, or what ``kills`` them.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.check: Sequence[str] = FINE
+        self.silent = ""
         self.asked: list[list[str]] = []
 
     def exec(self, pod: str, argv: Sequence[str], **options: Any) -> Any:
         """Run it."""
         self.asked.append(list(argv))
+        if self.silent and (CHECK in argv) is (self.silent == "checks"):
+            return self._opened(FakeChannels())
         words = [word for given in argv for word in (self.check if given == CHECK else (given,))]
         return super().exec(pod, words, **options)
 
@@ -257,6 +266,25 @@ def test_an_outage_says_nothing_of_the_container(
     assert "its health stays as it was" in caplog.records[0].getMessage()
 
 
+@pytest.mark.parametrize("silent", ["checks", "kills"])
+def test_a_cluster_that_hangs_says_nothing_of_the_container(
+    cluster: Patient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, silent: str
+) -> None:
+    """Neither where a check's process does not begin in time, nor where one cannot be ended that is late."""
+    monkeypatch.setattr("kubedock.engine.health.BEGIN_SECONDS", 0.01)
+    with engine_with_alpine(cluster, limits=replace(LIMITS, signal=0.01)) as engine:
+        run(engine, "web", *SLEEP, healthcheck=replace(QUICK, timeout=0.05))
+        becomes(engine, "healthy")
+        cluster.check, cluster.silent = ("sleep", "1"), silent
+        eventually(lambda: caplog.records)
+        now = health(engine)
+        assert isinstance(now, Health)
+        assert (now.status, now.failing_streak) == ("healthy", 0)
+        assert caplog.records[0].getMessage().endswith("its health stays as it was: the cluster took too long")
+        cluster.check, cluster.silent = BAD, ""
+        becomes(engine, "unhealthy")
+
+
 LATE, BROKEN = End(late=True), End()
 
 
@@ -289,6 +317,22 @@ def status(text: str) -> End:
 def test_verdicts(end: End, output: str, verdict: Verdict) -> None:
     """What does not say anything of the container is no result."""
     assert judge(end, 1.5, output) == verdict
+
+
+@pytest.mark.parametrize(
+    ("kill", "verdict"),
+    [
+        (End(b'{"status": "Success"}'), Verdict(137, -1, "Health check exceeded timeout (1s): so far")),
+        (status("no such process"), Verdict(137, -1, "Health check exceeded timeout (1s): so far")),
+        (LATE, Verdict(255, None, SLOW)),
+        (BROKEN, Verdict(255, None, "the connection broke")),
+        (End(error=Unavailable("no route")), Verdict(126, None, "no route")),
+        (status("container not found (main)"), Verdict(137, None)),
+    ],
+)
+def test_verdicts_of_what_is_late(kill: End, verdict: Verdict) -> None:
+    """By what came of killing it."""
+    assert judge_late(kill, 1.0, "so far") == verdict
 
 
 def test_a_container_that_has_just_ended(engine: Engine, cluster: Patient, caplog: pytest.LogCaptureFixture) -> None:
