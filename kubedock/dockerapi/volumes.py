@@ -25,9 +25,9 @@ _TMPFS_USUAL = frozenset(("rw", ""))
 _OPTIONS_OF = {"BindOptions": "bind", "VolumeOptions": "volume", "TmpfsOptions": "tmpfs"}
 
 
-def is_socket(source: str) -> bool:
-    """A host path is Docker's own socket."""
-    return source.endswith("/docker.sock")
+def is_socket(source: str, target: str) -> bool:
+    """A bind is of Docker's own socket: whatever its path is, it is mounted where programs look for it."""
+    return source.endswith("/docker.sock") or target.endswith("/docker.sock")
 
 
 def clean(path: str) -> str:
@@ -64,7 +64,7 @@ def parse_bind(text: str) -> Mount | None:
         raise InvalidParameter(f"invalid volume specification: '{text}': {error}") from None
     if kind == "volume":
         return _volume(source, target, read_only="ro" in mode.split(","))
-    _refuse_bind(source)
+    _refuse_bind(source, target)
     return None
 
 
@@ -89,7 +89,7 @@ def parse_mount(value: Mapping[str, Any]) -> Mount | None:
                 raise _misconfigured(kind, "field Source must not be empty")
             if not source.replace("\\", "/").startswith("/"):
                 raise _misconfigured(kind, f"invalid mount path: '{source}' mount path must be absolute")
-            _refuse_bind(source)
+            _refuse_bind(source, target)
             return None
         case "npipe" | "cluster" | "image":
             raise NotImplemented(f"mounts of type {kind} are not supported: a pod has no such thing")
@@ -138,8 +138,8 @@ def _volume(source: str, target: str, *, read_only: bool) -> Mount:
     return Mount("volume", target, source, read_only=read_only, anonymous=not source)
 
 
-def _refuse_bind(source: str) -> None:
-    if not is_socket(source):
+def _refuse_bind(source: str, target: str) -> None:
+    if not is_socket(source, target):
         raise NotImplemented(NO_BINDS.format(source=source))
 
 

@@ -8,7 +8,8 @@ from typing import Any, Literal
 from kubedock.domain.network import Endpoint
 from kubedock.domain.volume import Mount
 
-Workload = Literal["pod", "deployment"]
+Workload = Literal["pod", "deployment", "inside"]
+"""What runs a container: a Kubernetes object, or kubedock itself (``engine.inside``)."""
 RestartName = Literal["no", "on-failure", "always", "unless-stopped"]
 
 

@@ -7,9 +7,11 @@ from kubedock.engine.core import Core
 from kubedock.engine.events import EventBus
 from kubedock.engine.execs import Execs
 from kubedock.engine.images import Images
+from kubedock.engine.inside import Inside
 from kubedock.engine.lifecycle import Lifecycle
 from kubedock.engine.logs import Logs
 from kubedock.engine.networks import Networks
+from kubedock.engine.reaping import Reaping
 from kubedock.engine.system import System
 from kubedock.engine.volumes import Volumes
 from kubedock.engine.workloads import Workloads
@@ -35,8 +37,10 @@ class Engine:
         """All groups over these parts."""
         images, networks, volumes = Images(core), Networks(core), Volumes(core)
         lifecycle = Lifecycle(core, networks)
-        workloads = Workloads(core, lifecycle)
+        inside = Inside(core)
+        workloads = Workloads(core, lifecycle, inside)
         containers = Containers(core, lifecycle, workloads, images, networks, volumes)
+        inside.reaper = Reaping(core, containers, networks, volumes, images)
         system = System(core, images=images, networks=networks, volumes=volumes)
         logs, execs = Logs(core, lifecycle), Execs(core, lifecycle)
         return cls(core, containers, logs, execs, images, networks, volumes, core.events, system, workloads)

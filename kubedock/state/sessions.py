@@ -1,4 +1,5 @@
-"""What lives in this process: a lock per container, who waits for a change, which streams still read, the execs.
+"""What lives in this process: a lock per container, who waits for a change, which streams still read, the execs, the
+logs of what has no pod.
 
 Nothing of it is stored.
 """
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from kubedock.state.execs import Execs
+from kubedock.state.ownlogs import OwnLogs
 
 
 class Sessions:
@@ -15,6 +17,7 @@ class Sessions:
 
     def __init__(self) -> None:
         self.execs = Execs()
+        self.own_logs = OwnLogs()
         self._guard = threading.Lock()
         self._locks: dict[str, threading.RLock] = {}
         self._readers: dict[str, int] = {}
