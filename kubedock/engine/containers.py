@@ -18,6 +18,7 @@ from kubedock.engine.core import Core
 from kubedock.engine.images import Images
 from kubedock.engine.lifecycle import Lifecycle
 from kubedock.engine.networks import Networks
+from kubedock.engine.publishing import Publishing
 from kubedock.engine.starting import Starting
 from kubedock.engine.stopping import Stopping
 from kubedock.engine.volumes import Volumes
@@ -64,7 +65,9 @@ class Containers:
     ) -> None:
         self._core, self._lifecycle, self._workloads = core, lifecycle, workloads
         self._images, self._networks, self._volumes = images, networks, volumes
-        starting = Starting(core, lifecycle, workloads)
+        publishing = Publishing(core)
+        lifecycle.followers.append(publishing)
+        starting = Starting(core, lifecycle, workloads, publishing)
         stopping = Stopping(core, lifecycle, workloads, starting)
         self.start = starting.start
         self.stop, self.kill, self.restart = stopping.stop, stopping.kill, stopping.restart

@@ -1,6 +1,6 @@
 """What the use cases share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -41,7 +41,8 @@ class Limits:
 class Core:
     """The parts that the groups of use cases work with; built once by ``runtime``.
 
-    ``now`` and ``new_id`` (64 hex digits) are arguments, so that tests can decide them.
+    ``now`` and ``new_id`` (64 hex digits) are arguments, so that tests can decide them. ``publish_on`` are the addresses
+    of this machine that ports are published on where the client names none.
     """
 
     cluster: Cluster
@@ -62,3 +63,4 @@ class Core:
     workload: Literal["auto", "pod", "deployment"]
     now: Callable[[], datetime]
     new_id: Callable[[], str]
+    publish_on: Sequence[str]
