@@ -271,8 +271,8 @@ def _warnings_together(config: Json, host: Json) -> list[str]:
 
 
 def _warnings_inside(spec: ContainerSpec, warnings: tuple[str, ...]) -> tuple[str, ...]:
-    """kubedock itself needs no socket to reach itself; what runs cannot be chosen."""
-    found = [warning for warning in warnings if warning != volumes.SOCKET_LEFT_OUT]
+    """kubedock needs no socket to reach itself, and no volumes; what runs cannot be chosen."""
+    found = [warning for warning in warnings if warning not in (volumes.SOCKET_LEFT_OUT, volumes.VOLUMES)]
     if spec.entrypoint or spec.command:
         found.append("Entrypoint and Cmd are not applied: kubedock does Ryuk's work itself, its image is not run")
     return tuple(found)

@@ -9,19 +9,21 @@ import socket
 import threading
 from dataclasses import dataclass, replace
 
-from kubedock.background.listeners import reset
+from kubedock.background.listeners import Serve, reset
 from kubedock.domain import ryuk
-from kubedock.domain.container import ContainerRecord
+from kubedock.domain.container import ContainerRecord, Port
 from kubedock.domain.status import Observed, Terminated
 from kubedock.engine.core import Core
 from kubedock.engine.ryuk import Reaper, Ryuk, Say
 from kubedock.errors import InvalidParameter
 from kubedock.state.ownlogs import OwnLog
+from kubedock.streams.cancel import Cancel
 
 logger = logging.getLogger(__name__)
 
 NO_PROCESS = "{what} is not supported in this container: kubedock does Ryuk's work itself, so there is no process"
-_LEVELS = {"INFO": logging.INFO, "WARN": logging.WARNING, "ERROR": logging.ERROR}
+_LEVELS = {"INFO": logging.INFO, "WARN": logging.INFO, "ERROR": logging.WARNING}
+"""Ryuk's levels as kubedock's: what clients do wrong, or that they are killed, is no error of the server's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +79,18 @@ class Inside:
         if run is not None:
             run.ryuk.signal(signal)
 
-    def connect(self, name: str, port: int, connection: socket.socket) -> None:
-        """Serve a connection to one of the container's ports to its end; a reset where nothing listens."""
-        run = self._runs.get(name)
-        if run is None or port != run.port:
-            reset(connection)
-        else:
-            run.ryuk.serve(connection)
+    def serve(self, record: ContainerRecord, port: Port) -> Serve:
+        """What serves the connections to this port of the record's run; a reset where nothing listens on it."""
+        name = str(record.object_name)
+
+        def serve(connection: socket.socket, _: Cancel) -> None:
+            run = self._runs.get(name)
+            if run is None or (port.number, port.protocol) != (run.port, "tcp"):
+                reset(connection)
+            else:
+                run.ryuk.serve(connection)
+
+        return serve
 
     def _writer(self, record: ContainerRecord, log: OwnLog) -> Say:
         """Lines go into the container's log, and into kubedock's own: what is removed here is removed by kubedock."""

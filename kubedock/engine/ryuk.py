@@ -118,8 +118,7 @@ class Ryuk:
 
     def serve(self, connection: socket.socket) -> None:
         """Speak with one client until it leaves. Where it comes too late it gets no answer, so it looks for another Ryuk."""
-        host, port = connection.getpeername()[:2]
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        address = _address(connection)
         with self._lock:
             late = self._phase != "open"
             if not late:
@@ -219,3 +218,11 @@ class Ryuk:
         if not closed:
             self._say("INFO", "done")
             self._ended(exit_code)
+
+
+def _address(connection: socket.socket) -> str:
+    try:
+        host, port = connection.getpeername()[:2]
+    except OSError:  # it has gone again
+        return "unknown"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -38,7 +38,7 @@ class Workloads:
     """Pods and Deployments of containers, and the runs that have neither."""
 
     def __init__(self, core: Core, lifecycle: Lifecycle, inside: Inside) -> None:
-        self._core, self._lifecycle, self._inside = core, lifecycle, inside
+        self._core, self._lifecycle, self.inside = core, lifecycle, inside
         self._restricted = core.defaults.pod_security == "restricted"
 
     def post(self, record: ContainerRecord) -> None:
@@ -81,7 +81,7 @@ class Workloads:
     def _post(self, record: ContainerRecord, *, restricted: bool) -> None:
         defaults = replace(self._core.defaults, pod_security="restricted") if restricted else self._core.defaults
         if record.spec.workload == "inside":
-            self._inside.begin(record)
+            self.inside.begin(record)
         elif record.spec.workload == "deployment":
             self._core.cluster.create("Deployment", deployment_manifest(record, defaults))
         else:
@@ -100,7 +100,7 @@ class Workloads:
         if pod is None:
             return
         if record.spec.workload == "inside":
-            self._inside.signal(pod, name)
+            self.inside.signal(pod, name)
         else:
             signals.deliver(self._core.cluster, pod, name, self._core.limits.signal)
 
@@ -149,7 +149,7 @@ class Workloads:
             return
         try:
             if record.spec.workload == "inside":
-                self._inside.end(record.object_name)
+                self.inside.end(record.object_name)
             elif record.spec.workload == "deployment":
                 self._delete_deployment(record, record.object_name)
             else:
