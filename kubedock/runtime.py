@@ -19,7 +19,7 @@ from kubedock.domain.container import ContainerRecord
 from kubedock.domain.network import Network
 from kubedock.domain.volume import Volume
 from kubedock.engine import Engine
-from kubedock.engine.core import Core, Limits
+from kubedock.engine.core import Core, Limits, PortMode
 from kubedock.engine.events import EventBus
 from kubedock.engine.networks import NetworkNameTaken
 from kubedock.errors import Conflict, KubedockError, NameTaken, NoSuchContainer, NoSuchNetwork, NoSuchVolume, Unavailable
@@ -56,6 +56,7 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     workload: Literal["auto", "pod", "deployment"] = "auto"
     publish_on: tuple[str, ...] = LOOPBACK
+    port_mode: PortMode = "auto"
 
 
 class Runtime:
@@ -91,6 +92,7 @@ class Runtime:
             now=clock,
             new_id=new_id,
             publish_on=own_addresses(options.publish_on),
+            port_mode=options.port_mode,
         )
         self.engine = Engine.of(core)
 
@@ -177,6 +179,7 @@ def options_of(settings: Settings) -> Options:
         limits=Limits(start=settings.timeout, pull=settings.pull_timeout, schedule=settings.schedule_timeout),
         workload=settings.workload,
         publish_on=publish_on(settings.listen_addr),
+        port_mode=settings.port_mode,
     )
 
 

@@ -14,6 +14,7 @@ from kubedock.domain.network import Endpoint, EndpointRequest, Network
 from kubedock.domain.status import status
 from kubedock.domain.view import ContainerView
 from kubedock.domain.volume import Mount
+from kubedock.engine.addresses import wait_for_address
 from kubedock.engine.core import Core
 from kubedock.engine.images import Images
 from kubedock.engine.lifecycle import Lifecycle
@@ -156,22 +157,9 @@ class Containers:
         if has_address and view.status.state == "running" and not view.ip and record.started_at is not None:
             left = self._core.limits.address - (self._core.now() - record.started_at).total_seconds()
             if left > 0:
-                self._wait_for_address(record, min(left, self._core.limits.address))
+                wait_for_address(self._core, record, min(left, self._core.limits.address))
                 view = self._view(self._core.containers.find(record.id))
         return view
-
-    def _wait_for_address(self, record: ContainerRecord, seconds: float) -> None:
-        with self._core.bell.listening(record.id) as changed:
-            waited = 0.0
-            began = self._core.now()
-            while waited < seconds:
-                observed = self._core.watcher.observed(record.short_id, record.run)
-                now = self._core.containers.get(record.id)
-                if (observed is not None and observed.ip) or now is None or not now.alive:
-                    return
-                changed.wait(seconds - waited)
-                changed.clear()
-                waited = (self._core.now() - began).total_seconds()
 
     def views(self) -> list[ContainerView]:
         """All of them, for other groups' questions (who uses this image, who is on this network)."""

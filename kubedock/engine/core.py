@@ -20,6 +20,9 @@ from kubedock.state.archive import LogArchive
 from kubedock.state.sessions import Bell, Sessions
 from kubedock.state.store import Store
 
+PortMode = Literal["auto", "direct", "forward"]
+"""How published ports reach their container: by its pod's address, through the API server, or as it turns out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -64,3 +67,4 @@ class Core:
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     publish_on: Sequence[str]
+    port_mode: PortMode = "auto"
