@@ -4,7 +4,6 @@ from kubedock.domain.exec import Exec, ExecSpec, ExecStart, Size
 from kubedock.domain.status import status
 from kubedock.engine.core import Core
 from kubedock.engine.executing import Executing
-from kubedock.engine.inside import NO_PROCESS
 from kubedock.engine.lifecycle import Lifecycle
 from kubedock.errors import Conflict, InvalidParameter, NoSuchContainer, NoSuchExec, NotImplemented, NotRunning
 
@@ -27,8 +26,6 @@ class Execs:
         container_id = self._core.containers.find(ref).id
         self._require_running(container_id)
         record = self._core.containers.find(container_id)
-        if record.spec.workload == "inside":
-            raise NotImplemented(NO_PROCESS.format(what="exec"))
         if spec.privileged and not record.spec.security.privileged:
             raise NotImplemented(PRIVILEGED)
         made = Exec(self._core.new_id(), record.id, spec)

@@ -21,7 +21,6 @@ from kubedock.streams.cancel import Cancel
 
 logger = logging.getLogger(__name__)
 
-NO_PROCESS = "{what} is not supported in this container: kubedock does Ryuk's work itself, so there is no process"
 _LEVELS = {"INFO": logging.INFO, "WARN": logging.INFO, "ERROR": logging.WARNING}
 """Ryuk's levels as kubedock's: what clients do wrong, or that they are killed, is no error of the server's."""
 

@@ -11,15 +11,15 @@ import pytest
 
 from kubedock.cluster.fake import FakeCluster
 from kubedock.domain.container import ContainerSpec, Outcome, Port, RestartPolicy
-from kubedock.domain.exec import ExecSpec
+from kubedock.domain.exec import ExecSpec, ExecStart
 from kubedock.domain.network import NetworkRequest
 from kubedock.engine import Engine
 from kubedock.engine.containers import ListQuery
 from kubedock.engine.logs import AttachQuery, LogQuery
 from kubedock.engine.ryuk import STARTED
-from kubedock.errors import CannotKill, NotImplemented, NotModified
+from kubedock.errors import CannotKill, NotModified
 from kubedock.streams.cancel import Cancel
-from tests.support.running import ended, history, log, refused
+from tests.support.running import ended, history, log
 from tests.support.waiting import eventually, in_thread
 
 IMAGE = "testcontainers/ryuk:0.14.0"
@@ -227,19 +227,25 @@ def test_where_it_does_not_listen_a_client_is_reset(engine: Engine) -> None:
     """It listens where RYUK_PORT says."""
     ports = (Port(8080, "tcp", (ANY,)), Port(9000, "tcp", (ANY,)))
     made = a_ryuk(engine, ports=ports, env=(("RYUK_PORT", "9000"),))
-    with client(engine, made, 8080) as one, pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionResetError), client(engine, made, 8080) as one:
         one.recv(10)
     with client(engine, made, 9000) as one:
         tell(one, b"label=a\n")
 
 
-def test_what_needs_a_process_is_refused(engine: Engine) -> None:
-    """With a sentence."""
-    made = a_ryuk(engine)
-    with refused(
-        NotImplemented, "exec is not supported in this container: kubedock does Ryuk's work itself, so there is no process"
-    ):
-        engine.execs.create(made, ExecSpec(("sh",)))
+def test_an_exec_finds_no_program(engine: Engine) -> None:
+    """As in the real one's image; testcontainers-go tries a shell in every container whose port it waits for."""
+    made = engine.execs.create(a_ryuk(engine), ExecSpec(("/bin/sh", "-c", "true"), stdout=True))
+    running = engine.execs.start(made, ExecStart())
+    assert running is not None
+    said = b"".join(data for batch in running.batches(Cancel()) for _, data in batch)
+    running.close()
+
+    assert said == (
+        b'OCI runtime exec failed: exec failed: unable to start container process: exec: "/bin/sh": executable file not found'
+        b" in $PATH: kubedock does Ryuk's work itself, there is no program in this container\r\n"
+    )
+    assert engine.execs.inspect(made).exit_code == 127
 
 
 def test_the_log_of_one_that_was_never_started(engine: Engine) -> None:
