@@ -98,16 +98,18 @@ class Ryuk:
         )
         self._say("INFO", "Started", address=f"[::]:{told.port}")
         self._say("INFO", STARTED)
-        self._check_after(told.connection_timeout)
+        with self._lock:
+            turn = self._next_turn()
+        self._check_later(turn, told.connection_timeout)
 
     def signal(self, name: str) -> None:
         """TERM and INT: no further client; remove when the last one leaves, or without waiting for it very long."""
         with self._lock:
             if name not in SIGNALS or self._phase != "open":
                 return
-            self._phase, clients = "closing", self._clients
+            self._phase, clients, turn = "closing", self._clients, self._next_turn()
         self._say("INFO", "signal received", clients=clients, shutdown_timeout=f"{self._settings.shutdown_timeout:g}s")
-        self._check_after(self._settings.shutdown_timeout if clients else 0.0)
+        self._check_later(turn, self._settings.shutdown_timeout if clients else 0.0)
 
     def close(self) -> None:
         """It is ended hard: nothing is removed, or nothing more."""
@@ -122,7 +124,8 @@ class Ryuk:
         with self._lock:
             late = self._phase != "open"
             if not late:
-                self._clients, self._turn = self._clients + 1, self._turn + 1
+                self._clients += 1
+                self._next_turn()
             clients = self._clients
         if late:
             self._say("WARN", "shutdown, aborting client", address=address)
@@ -165,16 +168,19 @@ class Ryuk:
         with self._lock:
             self._clients -= 1
             clients = self._clients
+            turn = self._turn if clients else self._next_turn()
         self._say("INFO", "client disconnected", address=address, clients=clients)
         if not clients:
-            self._check_after(self._settings.reconnection_timeout)
+            self._check_later(turn, self._settings.reconnection_timeout)
 
     # --- the end -------------------------------------------------------------------------------------------------
 
-    def _check_after(self, seconds: float) -> None:
-        with self._lock:
-            self._turn += 1
-            turn = self._turn
+    def _next_turn(self) -> int:
+        """Under the lock, together with what begins the turn: a timer that was set meanwhile must not belong to it."""
+        self._turn += 1
+        return self._turn
+
+    def _check_later(self, turn: int, seconds: float) -> None:
         self._later("Ryuk's look", lambda: self._check(turn), after=seconds)
 
     def _check(self, turn: int) -> None:
@@ -186,7 +192,7 @@ class Ryuk:
         looked = self._reaper.look(filters, self._say)
         if looked.new:
             self._say("WARN", "change detected, waiting again", error=f"{len(looked.new)} created after the check began")
-            self._later("Ryuk's next look", lambda: self._check(turn), after=AGAIN_SECONDS)
+            self._check_later(turn, AGAIN_SECONDS)
             return
         with self._lock:
             if not self._is_due(turn):

@@ -3,7 +3,7 @@
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
 import pytest
@@ -36,6 +36,7 @@ class World:
         self.removals: list[Removed] = []
         self.removing: list[tuple[Thing, ...]] = []
         self.while_looking: Callable[[], object] = lambda: None
+        self.after: dict[str, Callable[[], object]] = {}  # what happens once, when a message has been logged
         self.ryuk = Ryuk(Settings(**settings), self, self.say, self.later, self.ended.append)
 
     def say(self, level: str, message: str, **about: object) -> None:
@@ -43,6 +44,7 @@ class World:
         if str(about.get("address")).startswith("127."):
             del about["address"]
         self.log.append(" ".join(filter(None, (level, message, ryuk.fields(about)))))
+        self.after.pop(message, lambda: None)()
 
     def later(self, _what: str, job: Callable[[], None], *, after: float) -> None:
         """Not before the test says so."""
@@ -207,6 +209,22 @@ def test_clients_are_counted(world: World) -> None:
         "INFO client disconnected clients=0",
     ]
     assert [timer.seconds for timer in world.timers] == [10]
+
+
+def test_who_comes_while_the_last_one_leaves_keeps_everything(world: World) -> None:
+    """Its connection is younger than the timer that the other one's end sets."""
+    with ExitStack() as stack:
+
+        def come() -> None:
+            stack.enter_context(world.client())
+            eventually(lambda: world.log[-1] == "INFO client connected clients=1")
+
+        world.after["client disconnected"] = come
+        tell(world, b"label=a")
+        for timer in world.timers:
+            timer.job()
+
+        assert world.asked == []
 
 
 def test_what_is_new_is_waited_for(world: World) -> None:
