@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
+from kubedock.addresses import LOOPBACK, gateway
 from kubedock.background.drain import Drain
 from kubedock.background.listeners import Listeners
 from kubedock.background.logfeed import LogFeeds
@@ -36,8 +37,8 @@ logger = logging.getLogger(__name__)
 
 
 def new_id() -> str:
-    """A new id as Docker makes them: 64 hex digits."""
-    return secrets.token_hex(32)
+    """A new id as Docker makes them: 64 hex digits. The first is a letter, so that a Service can hold a short id as a name."""
+    return secrets.choice("abcdef") + secrets.token_hex(32)[1:]
 
 
 def now() -> datetime:
@@ -52,6 +53,7 @@ class Options:
     defaults: PodDefaults
     limits: Limits = field(default_factory=Limits)
     workload: Literal["auto", "pod", "deployment"] = "auto"
+    gateway: str = LOOPBACK
 
 
 class Runtime:
@@ -86,6 +88,7 @@ class Runtime:
             workload=options.workload,
             now=clock,
             new_id=new_id,
+            gateway=options.gateway,
         )
         self.engine = Engine.of(core)
 
@@ -97,7 +100,7 @@ class Runtime:
         )
         for warning in check(cluster, cluster.namespace):
             logger.warning("%s", warning)
-        runtime = cls(cluster, options_of(settings))
+        runtime = cls(cluster, options_of(settings, gateway(settings.listen_addr, cluster.host)))
         runtime.run()
         logger.info("containers run in namespace %s, as instance %s", cluster.namespace, runtime._instance)
         return runtime
@@ -126,14 +129,14 @@ class Runtime:
         self.cluster.close()
 
     def _clean_up(self, deadline: float) -> None:
-        """Deployments first, or their controllers would bring pods back; then all pods at once."""
+        """Deployments first, or their controllers would bring pods back; then all pods at once, then what belongs to them."""
         used = any(record.spec.workload == "deployment" for record in self.engine.core.containers.list())
-        kinds: tuple[Kind, ...] = ("Deployment", "Pod") if used else ("Pod",)
+        kinds: tuple[tuple[Kind, bool], ...] = (("Deployment", used), ("Pod", True), ("Service", self.engine.networks.names.used))
         try:
             self.engine.workloads.let_deployments_go()
         except KubedockError as error:
             logger.warning("clean-up: %s", error)
-        for kind in kinds:
+        for kind in (kind for kind, there_may_be in kinds if there_may_be):
             while True:
                 try:
                     self.cluster.delete_collection(kind, selector=labels.selector(self._instance), grace=0)
@@ -148,8 +151,8 @@ class Runtime:
                     break
 
 
-def options_of(settings: Settings) -> Options:
-    """What the settings say about the engine, with a new instance's name."""
+def options_of(settings: Settings, gateway: str = LOOPBACK) -> Options:
+    """What the settings say about the engine, with a new instance's name; ``gateway`` as in Core."""
     return Options(
         defaults=PodDefaults(
             instance=secrets.token_hex(6),
@@ -171,4 +174,5 @@ def options_of(settings: Settings) -> Options:
         ),
         limits=Limits(start=settings.timeout, pull=settings.pull_timeout, schedule=settings.schedule_timeout),
         workload=settings.workload,
+        gateway=gateway,
     )

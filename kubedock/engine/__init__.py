@@ -9,6 +9,7 @@ from kubedock.engine.execs import Execs
 from kubedock.engine.images import Images
 from kubedock.engine.lifecycle import Lifecycle
 from kubedock.engine.logs import Logs
+from kubedock.engine.naming import Names
 from kubedock.engine.networks import Networks
 from kubedock.engine.system import System
 from kubedock.engine.volumes import Volumes
@@ -33,8 +34,11 @@ class Engine:
     @classmethod
     def of(cls, core: Core) -> "Engine":
         """All groups over these parts."""
-        images, networks, volumes = Images(core), Networks(core), Volumes(core)
+        names = Names(core)
+        images, networks, volumes = Images(core), Networks(core, names), Volumes(core)
         lifecycle = Lifecycle(core, networks)
+        lifecycle.followers.append(names)
+        lifecycle.relabel = names.relabel
         workloads = Workloads(core, lifecycle)
         containers = Containers(core, lifecycle, workloads, images, networks, volumes)
         system = System(core, images=images, networks=networks, volumes=volumes)

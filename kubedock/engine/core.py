@@ -41,7 +41,8 @@ class Limits:
 class Core:
     """The parts that the groups of use cases work with; built once by ``runtime``.
 
-    ``now`` and ``new_id`` (64 hex digits) are arguments, so that tests can decide them.
+    ``now`` and ``new_id`` (64 hex digits) are arguments, so that tests can decide them. ``gateway`` is the address where
+    the server's clients reach published ports.
     """
 
     cluster: Cluster
@@ -62,3 +63,4 @@ class Core:
     workload: Literal["auto", "pod", "deployment"]
     now: Callable[[], datetime]
     new_id: Callable[[], str]
+    gateway: str = "127.0.0.1"

@@ -8,6 +8,7 @@ from kubedock.domain.names import object_name
 from kubedock.domain.status import Failure, Observed
 from kubedock.engine.core import Core
 from kubedock.engine.lifecycle import NEVER_RAN, Lifecycle
+from kubedock.engine.naming import Names
 from kubedock.engine.workloads import RETRY_SECONDS, Workloads
 from kubedock.errors import (
     Conflict,
@@ -31,8 +32,8 @@ UNKNOWN = 128
 class Starting:
     """The use case ``start``, also for restarts by policy."""
 
-    def __init__(self, core: Core, lifecycle: Lifecycle, workloads: Workloads) -> None:
-        self._core, self._lifecycle, self._workloads = core, lifecycle, workloads
+    def __init__(self, core: Core, lifecycle: Lifecycle, workloads: Workloads, names: Names) -> None:
+        self._core, self._lifecycle, self._workloads, self._names = core, lifecycle, workloads, names
 
     def start(self, ref: str) -> None:
         """Start. NotModified when it runs already; what the cluster or the runtime says when it cannot be started."""
@@ -40,7 +41,7 @@ class Starting:
         self._lifecycle.forget_backoff(record.id)
         with self._core.sessions.exclusive(record.id):
             record = self._begin(record.id, by_policy=False)
-        self._await(record)
+        self._follow(record)
 
     def restart_by_policy(self, container_id: str) -> None:
         """The next run that a restart policy calls for, if it still does."""
@@ -50,13 +51,19 @@ class Starting:
                 if record is None or not record.restarting or record.removing or record.stopped:
                     return
                 record = self._begin(container_id, by_policy=True)
-            self._await(record)
+            self._follow(record)
         except KubedockError as error:
             logger.warning("container %s could not be restarted: %s", container_id[:12], error)
             # Where the ended run's pod could not be put away nothing has begun: it is still to be restarted.
             self._core.tasks.submit(
                 f"restart of {container_id[:12]}", lambda: self.restart_by_policy(container_id), after=RETRY_SECONDS
             )
+
+    def _follow(self, record: ContainerRecord) -> None:
+        """Until a run that was posted has begun and has its names, which are written while the kubelet is at work."""
+        self._names.publish(record)
+        self._await(record)
+        self._names.wait(record)
 
     def _begin(self, container_id: str, *, by_policy: bool) -> ContainerRecord:
         """Under the container's lock: the next run, posted."""
@@ -87,6 +94,7 @@ class Starting:
         if change is None:
             raise NoSuchContainer(container_id)
         try:
+            self._check_networks(change.after)
             self._workloads.post(change.after)
         except KubedockError as error:
             if by_policy and isinstance(error, Unavailable):
@@ -97,6 +105,12 @@ class Starting:
         self._limit(change.after)
         self._lifecycle.changed(change.after.short_id)
         return change.after
+
+    def _check_networks(self, record: ContainerRecord) -> None:
+        """A network may go while a container that does not run is on it."""
+        for network_id in record.endpoints:
+            if self._core.networks.get(network_id) is None:
+                raise NotFound(f"failed to set up container networking: network {network_id} not found")
 
     def _not_begun(self, before: ContainerRecord, record: ContainerRecord) -> None:
         """A policy's next run could not be posted in an outage: it is still to come. A pod that was made all the same goes."""

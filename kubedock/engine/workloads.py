@@ -11,6 +11,9 @@ from kubedock.domain.container import ContainerRecord, Outcome
 from kubedock.domain.status import KILLED, Observed
 from kubedock.engine.core import Core
 from kubedock.engine.lifecycle import Lifecycle
+from kubedock.engine.linking import linked
+from kubedock.engine.naming import labels_of
+from kubedock.engine.pods import pod_of
 from kubedock.errors import Forbidden, KubedockError, NotFound, Unavailable
 from kubedock.kube import labels
 from kubedock.kube.manifest import deployment_manifest, pod_manifest
@@ -75,17 +78,16 @@ class Workloads:
 
     def _post(self, record: ContainerRecord, *, restricted: bool) -> None:
         defaults = replace(self._core.defaults, pod_security="restricted") if restricted else self._core.defaults
+        names = labels_of(self._core, record)
+        record = linked(self._core, record)
         if record.spec.workload == "deployment":
-            self._core.cluster.create("Deployment", deployment_manifest(record, defaults))
+            self._core.cluster.create("Deployment", deployment_manifest(record, defaults, names))
         else:
-            self._core.watcher.expect(self._core.cluster.create("Pod", pod_manifest(record, defaults)))
+            self._core.watcher.expect(self._core.cluster.create("Pod", pod_manifest(record, defaults, names)))
 
     def pod_of(self, record: ContainerRecord) -> str | None:
         """The pod that runs the record's run, as far as it is known."""
-        observed = self._core.watcher.observed(record.short_id, record.run)
-        if observed is not None and not observed.deleted:
-            return observed.pod
-        return record.object_name if record.spec.workload == "pod" and observed is None else None
+        return pod_of(self._core, record)
 
     def end_hard(self, record: ContainerRecord, *, keep_log: bool = True) -> None:
         """KILL: save the log, take the pod away at once; the container has exited 137."""
