@@ -108,6 +108,13 @@ class AliasOnPredefined(InvalidParameter):
         )
 
 
+class CannotPublish(System):
+    """The ports of a container cannot be published, so it is not started."""
+
+    def __init__(self, name: str, endpoint_id: str, reason: str) -> None:
+        super().__init__(f"driver failed programming external connectivity on endpoint {name} ({endpoint_id}): {reason}")
+
+
 class AmbiguousReference(InvalidParameter):
     """A prefix fits several ids."""
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from kubedock.addresses import LOOPBACK, gateway
 from kubedock.background.drain import Drain
-from kubedock.background.listeners import Listeners
+from kubedock.background.listeners import Listeners, own_addresses
 from kubedock.background.logfeed import LogFeeds
+from kubedock.background.reach import gateway
 from kubedock.background.tasks import Tasks
 from kubedock.background.watcher import Watcher
 from kubedock.cluster import Cluster, Kind
@@ -20,7 +20,7 @@ from kubedock.domain.container import ContainerRecord
 from kubedock.domain.network import Network
 from kubedock.domain.volume import Volume
 from kubedock.engine import Engine
-from kubedock.engine.core import Core, Limits
+from kubedock.engine.core import Core, Limits, PortMode
 from kubedock.engine.events import EventBus
 from kubedock.engine.networks import NetworkNameTaken
 from kubedock.errors import Conflict, KubedockError, NameTaken, NoSuchContainer, NoSuchNetwork, NoSuchVolume, Unavailable
@@ -28,12 +28,15 @@ from kubedock.kube import labels
 from kubedock.kube.gateway import KubeGateway
 from kubedock.kube.manifest import PodDefaults
 from kubedock.kube.preflight import check
+from kubedock.parsing import Address
 from kubedock.settings import Settings
 from kubedock.state.archive import LogArchive
 from kubedock.state.sessions import Bell, Sessions
 from kubedock.state.store import MemoryStore
 
 logger = logging.getLogger(__name__)
+
+LOOPBACK, EVERYWHERE = ("127.0.0.1", "::1"), ("0.0.0.0", "::")  # noqa: S104 - for a server that serves all addresses
 
 
 def new_id() -> str:
@@ -53,7 +56,9 @@ class Options:
     defaults: PodDefaults
     limits: Limits = field(default_factory=Limits)
     workload: Literal["auto", "pod", "deployment"] = "auto"
-    gateway: str = LOOPBACK
+    publish_on: tuple[str, ...] = LOOPBACK
+    port_mode: PortMode = "auto"
+    cluster_url: str = ""
 
 
 class Runtime:
@@ -65,6 +70,7 @@ class Runtime:
         self._watcher = Watcher(cluster, self._instance)
         self._feeds, self._tasks, self._drain = LogFeeds(), Tasks(), Drain()
         self._listeners = Listeners()
+        listening = own_addresses(options.publish_on)
         core = Core(
             cluster=cluster,
             containers=MemoryStore[ContainerRecord](
@@ -88,7 +94,9 @@ class Runtime:
             workload=options.workload,
             now=clock,
             new_id=new_id,
-            gateway=options.gateway,
+            publish_on=listening,
+            port_mode=options.port_mode,
+            gateway=gateway(listening, options.cluster_url),
         )
         self.engine = Engine.of(core)
 
@@ -100,7 +108,7 @@ class Runtime:
         )
         for warning in check(cluster, cluster.namespace):
             logger.warning("%s", warning)
-        runtime = cls(cluster, options_of(settings, gateway(settings.listen_addr, cluster.host)))
+        runtime = cls(cluster, options_of(settings, cluster.host))
         runtime.run()
         logger.info("containers run in namespace %s, as instance %s", cluster.namespace, runtime._instance)
         return runtime
@@ -151,8 +159,8 @@ class Runtime:
                     break
 
 
-def options_of(settings: Settings, gateway: str = LOOPBACK) -> Options:
-    """What the settings say about the engine, with a new instance's name; ``gateway`` as in Core."""
+def options_of(settings: Settings, cluster_url: str) -> Options:
+    """What the settings say about the engine, with a new instance's name."""
     return Options(
         defaults=PodDefaults(
             instance=secrets.token_hex(6),
@@ -174,5 +182,14 @@ def options_of(settings: Settings, gateway: str = LOOPBACK) -> Options:
         ),
         limits=Limits(start=settings.timeout, pull=settings.pull_timeout, schedule=settings.schedule_timeout),
         workload=settings.workload,
-        gateway=gateway,
+        publish_on=publish_on(settings.listen_addr),
+        port_mode=settings.port_mode,
+        cluster_url=cluster_url,
     )
+
+
+def publish_on(address: Address | None) -> tuple[str, ...]:
+    """Where ports are published by a server that serves on this address: on loopback, and where else it serves."""
+    if address is None:
+        return LOOPBACK
+    return EVERYWHERE if address.everywhere else (*LOOPBACK, address.host)

@@ -14,12 +14,13 @@ from kubedock.domain.network import Endpoint, EndpointRequest, Network
 from kubedock.domain.status import status
 from kubedock.domain.view import ContainerView
 from kubedock.domain.volume import Mount
+from kubedock.engine.addresses import wait_for_address
 from kubedock.engine.core import Core
 from kubedock.engine.images import Images
 from kubedock.engine.lifecycle import Lifecycle
 from kubedock.engine.linking import resolved
 from kubedock.engine.networks import Networks
-from kubedock.engine.pods import await_address
+from kubedock.engine.publishing import Publishing
 from kubedock.engine.starting import Starting
 from kubedock.engine.stopping import Stopping
 from kubedock.engine.volumes import Volumes
@@ -67,7 +68,9 @@ class Containers:
         self._core, self._lifecycle, self._workloads = core, lifecycle, workloads
         self._images, self._networks, self._volumes = images, networks, volumes
         self._names = networks.names
-        starting = Starting(core, lifecycle, workloads, self._names)
+        publishing = Publishing(core)
+        lifecycle.followers.append(publishing)
+        starting = Starting(core, lifecycle, workloads, publishing, self._names)
         stopping = Stopping(core, lifecycle, workloads, starting, self._names)
         self.start = starting.start
         self.stop, self.kill, self.restart = stopping.stop, stopping.kill, stopping.restart
@@ -153,7 +156,7 @@ class Containers:
         if view.status.state == "running" and not view.ip and record.started_at is not None:
             left = self._core.limits.address - (self._core.now() - record.started_at).total_seconds()
             if left > 0:
-                await_address(self._core, record, min(left, self._core.limits.address))
+                wait_for_address(self._core, record, min(left, self._core.limits.address))
                 view = self._view(self._core.containers.find(record.id))
         return view
 

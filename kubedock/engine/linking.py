@@ -10,8 +10,8 @@ from dataclasses import replace
 from kubedock.domain.container import ContainerRecord, ContainerSpec
 from kubedock.domain.names import is_subdomain
 from kubedock.domain.naming import peer_names
+from kubedock.engine.addresses import wait_for_address
 from kubedock.engine.core import Core
-from kubedock.engine.pods import await_address
 from kubedock.errors import InvalidParameter, NotFound
 
 logger = logging.getLogger(__name__)
@@ -62,11 +62,10 @@ def _on_others(core: Core, record: ContainerRecord) -> Iterator[tuple[str, str]]
 
 
 def _hosts(core: Core, record: ContainerRecord, target: ContainerRecord, alias: str) -> Iterator[tuple[str, str]]:
-    await_address(core, target, core.limits.address)
-    observed = core.watcher.observed(target.short_id, target.run)
-    if observed is None or not observed.ip:
+    address = wait_for_address(core, target, core.limits.address)
+    if not address:
         logger.warning("container %s: link %s is not applied: the address is not known", record.short_id, alias)
         return
     for name in (alias, target.spec.hostname or target.short_id, target.name):
         if is_subdomain(name.lower()):
-            yield name, observed.ip
+            yield name, address

@@ -12,9 +12,10 @@ from typing import NamedTuple
 from kubedock.domain.container import ContainerRecord
 from kubedock.domain.naming import SERVICE_RULE, peer_names, service_name
 from kubedock.domain.network import Network
+from kubedock.engine.addresses import wait_for_address
 from kubedock.engine.core import Core
 from kubedock.engine.nameservices import NameServices
-from kubedock.engine.pods import await_address, pod_of
+from kubedock.engine.pods import pod_of
 from kubedock.errors import Forbidden, KubedockError, NotFound
 from kubedock.kube import labels
 from kubedock.kube.services import Holder, name_labels
@@ -123,7 +124,7 @@ class Names:
         Who asked too early would be told for as long as the cluster's DNS remembers it that there is no such name.
         """
         if any(self._services.held(claim.service, claim.network) for claim in claims(self._core, record)):
-            await_address(self._core, record, self._core.limits.address)
+            wait_for_address(self._core, record, self._core.limits.address)
 
     def release(self, record: ContainerRecord) -> None:
         """A run has ended, or a container has left a network: names that nobody has any more go, or to the next."""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubedock.dockerapi import decode, encode, versions
-from kubedock.domain.container import ContainerRecord, ContainerSpec
+from kubedock.domain.container import ContainerRecord, ContainerSpec, Outcome, Published
 from kubedock.domain.event import Event
 from kubedock.domain.network import Endpoint, Network
 from kubedock.domain.status import Observed, Status
@@ -51,7 +51,7 @@ def view(status: Status = RUNNING, body: dict | None = None, ip: str = "10.1.2.3
     endpoints = {
         network.id: Endpoint(network.id, network.name[0] * 64, ("db",) if network is WEB else ()) for network in (BRIDGE, WEB)
     }
-    record = ContainerRecord(ID, "db", spec, NOW - timedelta(minutes=2), IMAGE.id, endpoints=endpoints)
+    record = ContainerRecord(ID, "db", spec, NOW - timedelta(minutes=2), IMAGE.id, run=1, endpoints=endpoints)
     observed = Observed("pod", "uid", ip=ip) if ip else None
     networks = {BRIDGE.id: BRIDGE, WEB.id: WEB}
     return ContainerView(replace(record, **changes), observed, status, networks, NOW + timedelta(minutes=2), gateway="127.0.0.1")
@@ -79,7 +79,7 @@ def endpoint(**changes: object) -> dict:
 
 def test_a_running_container():
     """Everything but HostConfig, which has a test of its own."""
-    shown = encode.container_inspect(view(run=1))
+    shown = encode.container_inspect(view())
     host = shown.pop("HostConfig")
 
     assert host["Binds"] == ["data:/data:ro"]
@@ -211,6 +211,7 @@ def test_an_address_of_the_newer_kind():
         IPPrefixLen=0,
         GlobalIPv6Address="fd00::5",
         GlobalIPv6PrefixLen=64,
+        DNSNames=["db", ID[:12]],
     )
 
 
@@ -236,7 +237,7 @@ def test_names_on_networks(run, status, names):
 def test_the_gateway_needs_no_address_of_the_container():
     """testcontainers-python reads it from the list, maybe before the pod's status has come; the node's network has none."""
     host = Network("h" * 64, "host", "host", NOW)
-    waiting = view(ip="", run=1)
+    waiting = view(ip="")
     on_host = replace(waiting, networks={BRIDGE.id: host, WEB.id: WEB})
     gateways = [
         {name: place["Gateway"] for name, place in encode.container_summary(each)["NetworkSettings"]["Networks"].items()}
@@ -296,6 +297,27 @@ def test_an_item_of_the_list():
         "Mounts": encode.container_inspect(view())["Mounts"],
     }
     assert encode.container_summary(view(EXITED))["Ports"] == []
+
+
+def test_published_ports():
+    """In inspect by port, in the list one by one; only while they are listened on."""
+    published = tuple(Published(80, "tcp", host, 32768) for host in ("0.0.0.0", "::"))
+    body = {**BODY, "ExposedPorts": {"80/tcp": {}, "53/udp": {}}}
+    shown = view(body=body, published=published)
+
+    assert encode.container_inspect(shown)["NetworkSettings"]["Ports"] == {
+        "53/udp": None,
+        "80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "32768"}, {"HostIp": "::", "HostPort": "32768"}],
+    }
+    assert encode.container_summary(shown)["Ports"] == [
+        {"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 32768, "Type": "tcp"},
+        {"IP": "::", "PrivatePort": 80, "PublicPort": 32768, "Type": "tcp"},
+        {"PrivatePort": 53, "Type": "udp"},
+    ]
+    for gone in (view(EXITED, body, published=published), view(body=body, published=published, outcome=Outcome(0))):
+        assert gone.published == ()
+    between_two_runs = view(replace(RUNNING, state="restarting"), body, published=published, outcome=Outcome(1), restarting=True)
+    assert encode.container_inspect(between_two_runs)["NetworkSettings"]["Ports"] == {}
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
 """Networks: Docker's rules and texts."""
 
+from dataclasses import replace
+
 import pytest
 
-from kubedock.cluster.fake import FakeCluster
 from kubedock.domain.container import ContainerSpec
 from kubedock.domain.event import Event
-from kubedock.domain.network import Endpoint, EndpointRequest, NetworkRequest
+from kubedock.domain.network import Endpoint, EndpointRequest, Network, NetworkRequest
+from kubedock.engine.naming import Names
+from kubedock.engine.networks import NetworkNameTaken, Networks
 from kubedock.errors import (
     Conflict,
     Forbidden,
@@ -16,8 +19,7 @@ from kubedock.errors import (
     NotFound,
     NotImplemented,
 )
-from kubedock.kube.manifest import PodDefaults
-from kubedock.runtime import Options, Runtime
+from kubedock.state.store import MemoryStore
 from kubedock.streams.cancel import Cancel
 from tests.support.running import T0, put_container, refused, still
 
@@ -60,11 +62,13 @@ def test_networks_get_subnets_of_their_own(engine):
 
 def test_no_subnet_holds_the_address_of_the_server():
     """testcontainers-python looks for it in the subnets: a client that finds it takes itself for a container on that network."""
-    engine = Runtime(FakeCluster(), Options(PodDefaults("test"), gateway="172.19.3.4")).engine
-    made = [engine.networks.create(asked(f"n{number}")).ipam["Config"][0]["Subnet"] for number in range(2)]
+    store = MemoryStore[Network]("network", missing=NoSuchNetwork, taken=lambda name, _: NetworkNameTaken(name))
+    core = replace(still().core, networks=store, gateway="172.19.3.4")
+    networks = Networks(core, Names(core))
+    made = [networks.create(asked(f"n{number}")).ipam["Config"][0]["Subnet"] for number in range(2)]
 
     assert made == ["172.18.0.0/16", "172.20.0.0/16"]
-    assert engine.networks.resolve("bridge").ipam["Config"] == [{"Subnet": "172.17.0.0/16", "Gateway": "172.19.3.4"}]
+    assert networks.resolve("bridge").ipam["Config"] == [{"Subnet": "172.17.0.0/16", "Gateway": "172.19.3.4"}]
 
 
 def test_a_subnet_that_is_asked_for_is_taken_as_written(engine):
