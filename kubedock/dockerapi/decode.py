@@ -4,7 +4,7 @@
 error with a sentence.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from kubedock.dockerapi.kinds import expect
 from kubedock.domain import ports, ryuk, units
 from kubedock.domain.container import ContainerSpec, Port, Resources, RestartName, RestartPolicy, Security, Workload
 from kubedock.domain.network import EndpointRequest
-from kubedock.errors import InvalidParameter
+from kubedock.errors import AliasOnPredefined, InvalidParameter
 
 Json = Mapping[str, Any]
 
@@ -112,6 +112,7 @@ def _spec(config: Json, host: Json, platform: str, workload: str, *, asked: Json
         host_ipc=host.get("IpcMode") == "host",
         platform=platform,
         asked=asked,
+        links=tuple(map(rules.link, host.get("Links", ()))) if network_mode in _ORDINARY else (),
     )
 
 
@@ -288,8 +289,13 @@ def _endpoints(host: Json, networking: Json) -> dict[str, EndpointRequest]:
         raise InvalidParameter("conflicting options: cannot attach both user-defined and non-user-defined network-modes")
     if mode not in _UNNAMED or not settings:
         settings = {"bridge" if mode in _ORDINARY else mode: {}} | settings
-    return {name: _endpoint(asked) for name, asked in settings.items()}
+    for name, asked in settings.items():
+        if name in _UNNAMED and asked.get("Aliases"):
+            raise AliasOnPredefined(f"invalid config for network {name}: ")
+    links = host.get("Links", ()) if mode not in _ORDINARY else ()
+    return {name: _endpoint(asked, links if name == mode else ()) for name, asked in settings.items()}
 
 
-def _endpoint(asked: Json) -> EndpointRequest:
-    return EndpointRequest(tuple(dict.fromkeys(asked.get("Aliases") or ())), dict(asked))
+def _endpoint(asked: Json, more_links: Iterable[str] = ()) -> EndpointRequest:
+    links = tuple(map(rules.link, (*(asked.get("Links") or ()), *more_links)))
+    return EndpointRequest(tuple(dict.fromkeys(asked.get("Aliases") or ())), dict(asked), links)

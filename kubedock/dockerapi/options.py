@@ -175,7 +175,7 @@ HOST_CONFIG = (
     _honoured("HostConfig.GroupAdd", "strings", "Numbers; names are refused.", rules.group_add),
     _honoured("HostConfig.IpcMode", "string", "`host`; `container:` is refused.", rules.ipc_mode),
     _warning("HostConfig.Cgroup", "string", "the kubelet places a pod's cgroup"),
-    _warning("HostConfig.Links", "strings", rules.NAMES),
+    _warned("HostConfig.Links", "strings", "Lines of `/etc/hosts`, as things are at the start.", rules.links),
     _warning("HostConfig.OomScoreAdj", "integer", "the kubelet sets it by the pod's quality of service"),
     _honoured("HostConfig.PidMode", "string", "`host`; `container:` is refused.", rules.pid_mode),
     _honoured("HostConfig.Privileged", "boolean"),
@@ -219,9 +219,9 @@ MOUNTS = (
 
 ENDPOINTS = (
     _warned(ENDPOINT + "IPAMConfig", "object", f"Not applied: {_ADDRESS}.", rules.ipam_config),
-    _warning(ENDPOINT + "Links", "strings", rules.NAMES),
+    _honoured(ENDPOINT + "Links", "strings", "What the network does not know itself: as in HostConfig.", rules.endpoint_links),
     _warning(ENDPOINT + "MacAddress", "string", _ADDRESS),
-    _honoured(ENDPOINT + "Aliases", "strings", "Kept and shown; names do not resolve yet, which is a warning.", rules.aliases),
+    _honoured(ENDPOINT + "Aliases", "strings", "On user-defined networks; names that do not resolve are a warning."),
     _warning(ENDPOINT + "DriverOpts", "map", "the cluster's network has no drivers"),
     _accepted(ENDPOINT + "NetworkID", "string", "The key names the network."),
     _accepted(ENDPOINT + "EndpointID", "string", _REPLY),

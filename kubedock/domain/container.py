@@ -82,6 +82,7 @@ class ContainerSpec:
     ``entrypoint`` and ``command`` are None where the image decides; an empty ``entrypoint`` clears the image's.
     ``env`` keeps its order; a value of None takes the image's variable away (``-e NAME`` without a value).
     ``user`` and ``group`` are numbers or None for the image's. ``stop_signal`` is a name without SIG, or "".
+    ``links`` are containers of the default network and the names for them.
     ``domain`` words only; durations in seconds.
     """
 
@@ -119,6 +120,7 @@ class ContainerSpec:
     runtime: str = ""
     platform: str = ""
     asked: Mapping[str, Any] = field(default_factory=dict)
+    links: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

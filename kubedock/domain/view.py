@@ -13,7 +13,7 @@ from kubedock.domain.status import Observed, Status
 class ContainerView:
     """A container as a client sees it. ``networks`` are those of its endpoints, by network id; ``now`` for ages.
 
-    ``execs`` are the ids of those that have not ended.
+    ``execs`` are the ids of those that have not ended, ``gateway`` is the address where its published ports are reached.
     """
 
     record: ContainerRecord
@@ -22,6 +22,7 @@ class ContainerView:
     networks: Mapping[str, Network] = field(default_factory=dict)
     now: datetime | None = None
     execs: tuple[str, ...] = ()
+    gateway: str = ""
 
     @property
     def has_ports(self) -> bool:

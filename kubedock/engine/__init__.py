@@ -10,6 +10,7 @@ from kubedock.engine.images import Images
 from kubedock.engine.inside import Inside
 from kubedock.engine.lifecycle import Lifecycle
 from kubedock.engine.logs import Logs
+from kubedock.engine.naming import Names
 from kubedock.engine.networks import Networks
 from kubedock.engine.reaping import Reaping
 from kubedock.engine.system import System
@@ -35,8 +36,11 @@ class Engine:
     @classmethod
     def of(cls, core: Core) -> "Engine":
         """All groups over these parts."""
-        images, networks, volumes = Images(core), Networks(core), Volumes(core)
+        names = Names(core)
+        images, networks, volumes = Images(core), Networks(core, names), Volumes(core)
         lifecycle = Lifecycle(core, networks)
+        lifecycle.followers.append(names)
+        lifecycle.relabel = names.relabel
         inside = Inside(core)
         workloads = Workloads(core, lifecycle, inside)
         containers = Containers(core, lifecycle, workloads, images, networks, volumes)

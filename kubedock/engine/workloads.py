@@ -15,6 +15,9 @@ from kubedock.engine import signals
 from kubedock.engine.core import Core
 from kubedock.engine.inside import Inside
 from kubedock.engine.lifecycle import Lifecycle
+from kubedock.engine.linking import linked
+from kubedock.engine.naming import labels_of
+from kubedock.engine.pods import pod_of
 from kubedock.engine.segments import open_log
 from kubedock.errors import Forbidden, KubedockError, NotFound, Unavailable
 from kubedock.kube import labels
@@ -82,17 +85,17 @@ class Workloads:
         defaults = replace(self._core.defaults, pod_security="restricted") if restricted else self._core.defaults
         if record.spec.workload == "inside":
             self.inside.begin(record)
-        elif record.spec.workload == "deployment":
-            self._core.cluster.create("Deployment", deployment_manifest(record, defaults))
+            return
+        names = labels_of(self._core, record)
+        record = linked(self._core, record)
+        if record.spec.workload == "deployment":
+            self._core.cluster.create("Deployment", deployment_manifest(record, defaults, names))
         else:
-            self._core.watcher.expect(self._core.cluster.create("Pod", pod_manifest(record, defaults)))
+            self._core.watcher.expect(self._core.cluster.create("Pod", pod_manifest(record, defaults, names)))
 
     def pod_of(self, record: ContainerRecord) -> str | None:
         """The pod that runs the record's run, as far as it is known."""
-        observed = self._core.watcher.observed(record.short_id, record.run)
-        if observed is not None and not observed.deleted:
-            return observed.pod
-        return record.object_name if record.spec.workload == "pod" and observed is None else None
+        return pod_of(self._core, record)
 
     def signal(self, record: ContainerRecord, name: str) -> None:
         """Send a signal to the first process, if there is one to be reached; see ``signals.deliver`` for errors."""

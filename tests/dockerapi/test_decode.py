@@ -11,7 +11,7 @@ from kubedock.dockerapi import decode, options
 from kubedock.domain.container import ContainerSpec, Port, Resources, RestartPolicy, Security
 from kubedock.domain.network import EndpointRequest
 from kubedock.domain.volume import Mount
-from kubedock.errors import InvalidParameter, KubedockError
+from kubedock.errors import AliasOnPredefined, InvalidParameter, KubedockError
 
 # What `docker run alpine echo hi` of docker 28.2.2 sends.
 PLAIN = json.loads("""
@@ -442,14 +442,50 @@ def test_ports(config, host, found, warnings):
 
 
 def test_an_endpoint_of_a_connect():
-    """Aliases and warnings; null is nothing."""
+    """Aliases, links and warnings; null is nothing."""
+    asked = {"Aliases": ["db", "db"], "Links": ["one:other"], "MacAddress": "02:42:00:00:00:01"}
     assert decode.endpoint(None) == (EndpointRequest(), ())
-    assert decode.endpoint({"Aliases": ["db"]}) == (
-        EndpointRequest(("db",), {"Aliases": ["db"]}),
-        ("Aliases are not applied: names on networks do not resolve yet",),
+    assert decode.endpoint(asked) == (
+        EndpointRequest(("db",), asked, (("one", "other"),)),
+        ("MacAddress is not applied: the cluster's network chooses a pod's addresses",),
     )
     with pytest.raises(InvalidParameter, match=r"^invalid JSON: EndpointConfig\.Aliases: an array of strings is expected$"):
         decode.endpoint({"Aliases": "db"})
+
+
+@pytest.mark.parametrize("name", ["bridge", "default", "host", "none"])
+def test_aliases_are_for_networks_that_have_names(name):
+    """moby: daemon/create.go."""
+    body = {
+        "Image": "a",
+        "HostConfig": {"NetworkMode": name},
+        "NetworkingConfig": {"EndpointsConfig": {name: {"Aliases": ["db"]}}},
+    }
+    with pytest.raises(InvalidParameter) as refusal:
+        decode.create(body, {})
+
+    assert str(refusal.value) == str(AliasOnPredefined(f"invalid config for network {name.replace('default', 'bridge')}: "))
+
+
+@pytest.mark.parametrize(
+    ("mode", "links", "places"),
+    [
+        ("", (("db", "data"),), {"bridge": ()}),
+        ("bridge", (("db", "data"),), {"bridge": ()}),
+        ("web", (), {"web": (("other", "o"), ("db", "data")), "more": ()}),
+    ],
+)
+def test_links_belong_to_the_network_of_the_mode(mode, links, places):
+    """HostConfig's; user-defined networks have their own."""
+    networks = {"web": {"Links": ["other:o"]}, "more": {}} if mode == "web" else {}
+    body = {
+        "Image": "a",
+        "HostConfig": {"NetworkMode": mode, "Links": ["/db:/me/data"]},
+        "NetworkingConfig": {"EndpointsConfig": networks},
+    }
+    made = decode.create(body, {})
+
+    assert (made.spec.links, {name: request.links for name, request in made.endpoints.items()}) == (links, places)
 
 
 VALUES = st.recursive(

@@ -248,6 +248,15 @@ def test_an_exec_finds_no_program(engine: Engine) -> None:
     assert engine.execs.inspect(made).exit_code == 127
 
 
+def test_it_has_no_names_on_networks(engine: Engine, cluster: FakeCluster) -> None:
+    """There is no pod that they could find."""
+    network = engine.networks.create(NetworkRequest("n1")).id
+    made = a_ryuk(engine, network_mode=network)
+
+    assert engine.containers.inspect(made).networks[network].name == "n1"
+    assert [request for request in cluster.requests if request[:2] == ("create", "Service")] == []
+
+
 def test_the_log_of_one_that_was_never_started(engine: Engine) -> None:
     """Is empty."""
     made = a_ryuk(engine, start=False)
