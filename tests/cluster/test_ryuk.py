@@ -22,7 +22,7 @@ from tests.support.waiting import eventually
 RYUK = "testcontainers/ryuk:0.14.0"
 PROGRAM = "tests.support.tc_session"
 LABEL = "org.testcontainers.session-id"
-NOT_OURS = ("DOCKER_", "TC_", "RYUK_")
+NOT_OURS = ("DOCKER_", "TESTCONTAINERS_", "TC_", "RYUK_")
 """What variables begin with that would change what the program does."""
 
 
