@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from kubedock.domain.container import ContainerRecord
+from kubedock.domain.container import ContainerRecord, Published
 from kubedock.domain.health import Health
 from kubedock.domain.network import Network
 from kubedock.domain.status import Observed, Status
@@ -14,7 +14,8 @@ from kubedock.domain.status import Observed, Status
 class ContainerView:
     """A container as a client sees it. ``networks`` are those of its endpoints, by network id; ``now`` for ages.
 
-    ``execs`` are the ids of those that have not ended. ``health`` is None where no check was asked for, or none was begun.
+    ``execs`` are the ids of those that have not ended, ``gateway`` is the address where its published ports are reached.
+    ``health`` is None where no check was asked for, or none was begun.
     """
 
     record: ContainerRecord
@@ -24,6 +25,17 @@ class ContainerView:
     now: datetime | None = None
     execs: tuple[str, ...] = ()
     health: Health | None = None
+    gateway: str = ""
+
+    @property
+    def has_ports(self) -> bool:
+        """Its ports can be told of: it runs, and is not between two runs of its policy."""
+        return self.record.alive and self.status.running
+
+    @property
+    def published(self) -> tuple[Published, ...]:
+        """Where its ports are listened on now."""
+        return self.record.published if self.has_ports else ()
 
     @property
     def ip(self) -> str:

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from dataclasses import fields
 
 import pytest
 
@@ -51,3 +52,13 @@ def test_every_page_is_in_the_index() -> None:
     index = (DOCS / "index.md").read_text().split()
 
     assert {path.stem for path in DOCS.glob("*.md")} - set(index) - {"index"} == set()
+
+
+def test_ryuks_settings_are_documented() -> None:
+    """Each with its default: what the page says is what holds without a setting."""
+    from kubedock.domain import ryuk
+
+    rows = re.findall(r"^\| `(RYUK_[A-Z_]+)` \| `([^`]+)` \|", (DOCS / "ryuk.md").read_text(), re.MULTILINE)
+
+    assert ryuk.settings(dict(rows)) == ryuk.Settings()
+    assert len(rows) == len(fields(ryuk.Settings))
