@@ -148,8 +148,8 @@ def logs(ref: str) -> Response:
         stdout=query.boolean(args, "stdout"),
         stderr=query.boolean(args, "stderr"),
         follow=query.boolean(args, "follow"),
-        since=query.timestamp(args, "since", now),
-        until=query.timestamp(args, "until", now),
+        since=query.instant(args, "since", now),
+        until=query.instant(args, "until", now),
         timestamps=query.boolean(args, "timestamps"),
         tail=query.tail(args),
     )

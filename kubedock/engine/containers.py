@@ -38,8 +38,6 @@ from kubedock.streams.cancel import Cancel
 logger = logging.getLogger(__name__)
 
 NAME_TRIES = 6
-FORGET_SECONDS = 2.0
-"""So often it is looked whether a removed container's saved log is still being read."""
 
 
 class Created(NamedTuple):
@@ -245,16 +243,9 @@ class Containers:
         if gone is not None:
             self._lifecycle.gone(gone)
         self._core.sessions.forget(record.id)
-        self._forget_log(record.id)
+        self._core.sessions.once_unread(record.id, lambda: self._core.archive.forget(record.id))
         if volumes:
             self._release(record)
-
-    def _forget_log(self, container_id: str) -> None:
-        if self._core.sessions.is_read(container_id):
-            what = f"forgetting the log of {container_id[:12]}"
-            self._core.tasks.submit(what, lambda: self._forget_log(container_id), after=FORGET_SECONDS)
-        else:
-            self._core.archive.forget(container_id)
 
     def _release(self, record: ContainerRecord) -> None:
         """The container's anonymous volumes go with it unless another one uses them."""
@@ -263,14 +254,22 @@ class Containers:
                 with suppress(NotFound, Conflict):
                     self._volumes.remove(mount.source, force=True)
 
-    def _remove_after_end(self, container_id: str, run: int, pause: float = RETRY_SECONDS) -> None:
-        """``--rm``: when its output has been read (a pod's log goes with the pod), it goes.
-
-        Also when the cluster cannot be reached: tried until it is gone, ``docker run --rm`` waits for that.
-        """
+    def _remove_after_end(self, container_id: str, run: int) -> None:
+        """``--rm``: when its output has been read (a pod's log goes with the pod), or some time after, it goes."""
         record = self._core.containers.get(container_id)
-        if record is not None and record.outcome is not None and record.outcome.started:
-            self._core.sessions.wait_for_readers(container_id, self._core.limits.drain)
+        if record is None or record.outcome is None or not record.outcome.started:
+            self._remove_now(container_id, run)
+            return
+        what = f"automatic removal of {container_id[:12]}"
+
+        def submit(after: float = 0.0) -> None:
+            self._core.tasks.submit(what, lambda: self._remove_now(container_id, run), after=after)
+
+        self._core.sessions.once_unread(container_id, submit)
+        submit(after=self._core.limits.drain)
+
+    def _remove_now(self, container_id: str, run: int, pause: float = RETRY_SECONDS) -> None:
+        """Also when the cluster cannot be reached: tried until it is gone, ``docker run --rm`` waits for that."""
         record = self._core.containers.get(container_id)
         if record is None or record.run != run or record.alive:
             return  # it was removed, or started again meanwhile
@@ -281,7 +280,7 @@ class Containers:
         except KubedockError as error:
             logger.warning("container %s could not be removed: %s; again in %.0f s", container_id[:12], error, pause)
             what, longer = f"automatic removal of {container_id[:12]}", min(pause * 2, LONGEST_RETRY)
-            self._core.tasks.submit(what, lambda: self._remove_after_end(container_id, run, longer), after=pause)
+            self._core.tasks.submit(what, lambda: self._remove_now(container_id, run, longer), after=pause)
 
     def prune(self, filters: Filters) -> list[str]:
         """Remove all that do not run and match; their ids."""

@@ -18,7 +18,7 @@ class Sessions:
         self._guard = threading.Lock()
         self._locks: dict[str, threading.RLock] = {}
         self._readers: dict[str, int] = {}
-        self._changed = threading.Condition(self._guard)
+        self._once_unread: dict[str, list[Callable[[], None]]] = {}
 
     @contextmanager
     def exclusive(self, container_id: str) -> Iterator[None]:
@@ -36,25 +36,33 @@ class Sessions:
         try:
             yield
         finally:
-            with self._changed:
+            waiting: list[Callable[[], None]] = []
+            with self._guard:
                 self._readers[container_id] -= 1
                 if not self._readers[container_id]:
                     del self._readers[container_id]
-                self._changed.notify_all()
+                    waiting = self._once_unread.pop(container_id, [])
+            for call in waiting:
+                call()
 
     def is_read(self, container_id: str) -> bool:
         """Somebody reads this container's output now."""
         return container_id in self._readers
 
-    def wait_for_readers(self, container_id: str, timeout: float) -> bool:
-        """Until nobody reads this container's output; False when somebody still does after ``timeout`` seconds."""
-        with self._changed:
-            return self._changed.wait_for(lambda: container_id not in self._readers, timeout)
+    def once_unread(self, container_id: str, call: Callable[[], None]) -> None:
+        """Call back when nobody reads this container's output any more: now, or in the last reader's thread."""
+        with self._guard:
+            read = container_id in self._readers
+            if read:
+                self._once_unread.setdefault(container_id, []).append(call)
+        if not read:
+            call()
 
     def forget(self, container_id: str) -> None:
         """The container is gone."""
         with self._guard:
             self._locks.pop(container_id, None)
+            self._once_unread.pop(container_id, None)
         self.execs.forget(container_id)
 
 

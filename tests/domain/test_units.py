@@ -142,6 +142,13 @@ def test_since_and_until(text, moment):
     assert units.parse_timestamp(text, NOW) == moment
 
 
+def test_an_instant_has_nanoseconds():
+    """A client asks for what follows a log line by the line's time and one nanosecond."""
+    assert units.parse_instant("1700000000.123456789", NOW) == 1_700_000_000_123_456_789
+    assert units.parse_instant("2023-11-14T22:13:20.123456790Z", NOW) == 1_700_000_000_123_456_790
+    assert units.parse_instant("0", NOW) is None
+
+
 @pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "2026-01-02T25:00", "1.2.3", "0x10", "0001-01-01T00:00:00+10:00", "٣"])
 def test_what_is_no_time(text):
     """Docker's sentence names what was sent."""
