@@ -78,6 +78,14 @@ def github() -> Pod:
 PODS: dict[str, Callable[[], Pod]] = {"tekton": tekton, "gitlab": gitlab, "jenkins": jenkins, "github": github}
 
 
+def unix_socket() -> dict[str, Any]:
+    """What the page says of a container that serves on a unix socket."""
+    section = (DOCS / "ci.md").read_text().partition("\n## A unix socket\n")[2]
+    found = yaml.safe_load(section.partition("```yaml\n")[2].partition("```")[0])
+    assert isinstance(found, dict)
+    return found
+
+
 def containers(pod: Pod) -> dict[str, Any]:
     """All containers of a pod by name."""
     return {one["name"]: one for one in (*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"])}
