@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from kubedock.background.drain import Drain
+from kubedock.background.health import Prober
 from kubedock.background.listeners import Listeners
 from kubedock.background.logfeed import LogFeeds
 from kubedock.background.tasks import Tasks
@@ -62,7 +63,7 @@ class Runtime:
         self.cluster, self._instance = cluster, options.defaults.instance
         self._watcher = Watcher(cluster, self._instance)
         self._feeds, self._tasks, self._drain = LogFeeds(), Tasks(), Drain()
-        self._listeners = Listeners()
+        self._listeners, self._prober = Listeners(), Prober(self._tasks)
         core = Core(
             cluster=cluster,
             containers=MemoryStore[ContainerRecord](
@@ -80,6 +81,7 @@ class Runtime:
             events=EventBus(clock),
             tasks=self._tasks,
             drain=self._drain,
+            prober=self._prober,
             listeners=self._listeners,
             defaults=options.defaults,
             limits=options.limits,
@@ -107,12 +109,14 @@ class Runtime:
         self._tasks.start()
         self._drain.start()
         self._listeners.start()
+        self._prober.start()
         self._watcher.start()
 
     def stop(self, timeout: float) -> None:
         """End all threads and delete all that carries this instance's label, within about ``timeout`` seconds."""
         deadline = time.monotonic() + timeout
         self._listeners.stop(min(1.0, timeout))
+        self._prober.stop(min(1.0, timeout))
         self._tasks.stop(min(1.0, timeout))
         self._feeds.stop(min(1.0, timeout))
         self._drain.stop(min(1.0, timeout))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from kubedock.domain.health import Healthcheck
 from kubedock.domain.network import Endpoint
 from kubedock.domain.volume import Mount
 
@@ -103,6 +104,7 @@ class ContainerSpec:
     runtime: str = ""
     platform: str = ""
     asked: Mapping[str, Any] = field(default_factory=dict)
+    healthcheck: Healthcheck | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,7 +179,15 @@ class Containers:
             if network is not None:
                 networks[network_id] = network
         execs = tuple(self._core.sessions.execs.unfinished(record.id))
-        return ContainerView(record, observed, status(record, observed), networks, self._core.now(), execs)
+        return ContainerView(
+            record,
+            observed,
+            status(record, observed),
+            networks,
+            self._core.now(),
+            execs,
+            health=self._core.sessions.healths.of(record),
+        )
 
     # --- change ----------------------------------------------------------------------------------------------------
 

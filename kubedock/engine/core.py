@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from kubedock.background.drain import Drain
+from kubedock.background.health import Prober
 from kubedock.background.listeners import Listeners
 from kubedock.background.logfeed import LogFeeds
 from kubedock.background.tasks import Tasks
@@ -56,6 +57,7 @@ class Core:
     events: EventBus
     tasks: Tasks
     drain: Drain
+    prober: Prober
     listeners: Listeners
     defaults: PodDefaults
     limits: Limits
