@@ -2,10 +2,8 @@
 
 import json
 import os
-import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -65,20 +63,17 @@ def plugin() -> Path:
 
 
 @pytest.fixture
-def compose(server: KubedockServer, docker: DockerCli) -> Iterator[Project]:
-    """A project with a name of its own."""
-    plugins = server.folder / "cli-plugins"
-    if not plugins.exists():
-        plugins.mkdir()
-        (plugins / "docker-compose").symlink_to(plugin())
-    project = Project(docker, f"sample-{secrets.token_hex(4)}")
-    yield project
-    project.run("down", "-v", "-t", "0", seconds=UP)
+def compose(own_server: KubedockServer) -> Project:
+    """A project on a server of its own."""
+    plugins = own_server.folder / "cli-plugins"
+    plugins.mkdir()
+    (plugins / "docker-compose").symlink_to(plugin())
+    return Project(own_server.cli(), "sample")
 
 
 @pytest.mark.subset
 @pytest.mark.timeout(300)
-def test_a_project(server: KubedockServer, real_cluster: RealCluster, docker: DockerCli, compose: Project) -> None:
+def test_a_project(own_server: KubedockServer, own_namespace: RealCluster, compose: Project) -> None:
     """Everything is up in its order and finds each other, a second ``up`` changes nothing, and ``down`` leaves nothing."""
     compose("up", "-d", seconds=UP)
 
@@ -94,7 +89,7 @@ def test_a_project(server: KubedockServer, real_cluster: RealCluster, docker: Do
 
     host, _, port = compose("port", "web", "80").strip().rpartition(":")
     assert host == "0.0.0.0"
-    asked = (*server.place.prefix, sys.executable, "-c", GET, f"http://127.0.0.1:{port}/")
+    asked = (*own_server.place.prefix, sys.executable, "-c", GET, f"http://127.0.0.1:{port}/")
     page = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=True).stdout
     assert page == "the page of a config\n"
 
@@ -103,10 +98,9 @@ def test_a_project(server: KubedockServer, real_cluster: RealCluster, docker: Do
     assert compose.runs == before
 
     compose("down", "-v", "-t", "1", seconds=UP)
-    ours = f"label=com.docker.compose.project={compose.name}"
-    kinds = (("ps", "-aq"), ("network", "ls", "-q"), ("volume", "ls", "-q"))
-    assert [docker.ok(*kind, "--filter", ours) for kind in kinds] == ["", "", ""]
-    eventually(lambda: not pods(real_cluster, f"com.docker.compose.project={compose.name}"), what="no pod of it")
+    asked = (("ps", "-aq"), ("network", "ls", "-q", "-f", "type=custom"), ("volume", "ls", "-q"))
+    assert [compose.docker.ok(*words) for words in asked] == ["", "", ""]
+    eventually(lambda: not pods(own_namespace), what="no pod of it")
 
 
 @pytest.mark.timeout(300)
