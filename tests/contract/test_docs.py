@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from tests.support.documents import DOCS, PARTS, made, page
+from tests.support.documents import DOCS, FILES, PARTS, made, page
 from tests.support.shared import ROOT
 
 
@@ -14,6 +14,12 @@ from tests.support.shared import ROOT
 def test_what_is_made_from_the_code_is_fresh(name: str) -> None:
     """Else: ``make tables``."""
     assert page(name).read_text() == made(name)
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_files_that_are_made_from_the_code_are_fresh(name: str) -> None:
+    """Else: ``make tables``."""
+    assert (DOCS / name).read_text() == FILES[name]()
 
 
 def test_the_commands_of_the_readme_exist() -> None:
