@@ -13,6 +13,7 @@ from kubedock.background.drain import Drain
 from kubedock.background.health import Prober
 from kubedock.background.listeners import Listeners, own_addresses
 from kubedock.background.logfeed import LogFeeds
+from kubedock.background.reach import gateway
 from kubedock.background.tasks import Tasks
 from kubedock.background.watcher import Watcher
 from kubedock.cluster import Cluster, Kind
@@ -40,8 +41,8 @@ LOOPBACK, EVERYWHERE = ("127.0.0.1", "::1"), ("0.0.0.0", "::")  # noqa: S104 - f
 
 
 def new_id() -> str:
-    """A new id as Docker makes them: 64 hex digits."""
-    return secrets.token_hex(32)
+    """A new id as Docker makes them: 64 hex digits. The first is a letter, so that a Service can hold a short id as a name."""
+    return secrets.choice("abcdef") + secrets.token_hex(32)[1:]
 
 
 def now() -> datetime:
@@ -58,6 +59,7 @@ class Options:
     workload: Literal["auto", "pod", "deployment"] = "auto"
     publish_on: tuple[str, ...] = LOOPBACK
     port_mode: PortMode = "auto"
+    cluster_url: str = ""
 
 
 class Runtime:
@@ -69,6 +71,7 @@ class Runtime:
         self._watcher = Watcher(cluster, self._instance)
         self._feeds, self._tasks, self._drain = LogFeeds(), Tasks(), Drain()
         self._listeners, self._prober = Listeners(), Prober(self._tasks)
+        listening = own_addresses(options.publish_on)
         core = Core(
             cluster=cluster,
             containers=MemoryStore[ContainerRecord](
@@ -86,15 +89,16 @@ class Runtime:
             events=EventBus(clock),
             tasks=self._tasks,
             drain=self._drain,
+            prober=self._prober,
             listeners=self._listeners,
             defaults=options.defaults,
             limits=options.limits,
             workload=options.workload,
             now=clock,
             new_id=new_id,
-            prober=self._prober,
-            publish_on=own_addresses(options.publish_on),
+            publish_on=listening,
             port_mode=options.port_mode,
+            gateway=gateway(listening, options.cluster_url),
         )
         self.engine = Engine.of(core)
 
@@ -106,7 +110,7 @@ class Runtime:
         )
         for warning in check(cluster, cluster.namespace):
             logger.warning("%s", warning)
-        runtime = cls(cluster, options_of(settings))
+        runtime = cls(cluster, options_of(settings, cluster.host))
         runtime.run()
         logger.info("containers run in namespace %s, as instance %s", cluster.namespace, runtime._instance)
         return runtime
@@ -137,14 +141,14 @@ class Runtime:
         self.cluster.close()
 
     def _clean_up(self, deadline: float) -> None:
-        """Deployments first, or their controllers would bring pods back; then all pods at once."""
+        """Deployments first, or their controllers would bring pods back; then all pods at once, then what belongs to them."""
         used = any(record.spec.workload == "deployment" for record in self.engine.core.containers.list())
-        kinds: tuple[Kind, ...] = ("Deployment", "Pod") if used else ("Pod",)
+        kinds: tuple[tuple[Kind, bool], ...] = (("Deployment", used), ("Pod", True), ("Service", self.engine.networks.names.used))
         try:
             self.engine.workloads.let_deployments_go()
         except KubedockError as error:
             logger.warning("clean-up: %s", error)
-        for kind in kinds:
+        for kind in (kind for kind, there_may_be in kinds if there_may_be):
             while True:
                 try:
                     self.cluster.delete_collection(kind, selector=labels.selector(self._instance), grace=0)
@@ -159,7 +163,7 @@ class Runtime:
                     break
 
 
-def options_of(settings: Settings) -> Options:
+def options_of(settings: Settings, cluster_url: str) -> Options:
     """What the settings say about the engine, with a new instance's name."""
     return Options(
         defaults=PodDefaults(
@@ -184,6 +188,7 @@ def options_of(settings: Settings) -> Options:
         workload=settings.workload,
         publish_on=publish_on(settings.listen_addr),
         port_mode=settings.port_mode,
+        cluster_url=cluster_url,
     )
 
 

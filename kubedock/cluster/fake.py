@@ -13,6 +13,7 @@ from typing import Any
 from kubedock.cluster.fake_deployments import FakeDeployments
 from kubedock.cluster.fake_kubelet import NODE, FakeKubelet
 from kubedock.cluster.fake_program import NotStarted, Program
+from kubedock.cluster.fake_services import addresses, check_service
 from kubedock.cluster.fake_store import NAME, FakeStore, copied, merged, timestamp
 from kubedock.cluster.fake_streams import FakeChannels, FakeLogStream, FakeWatch
 from kubedock.cluster.kinds import RESOURCES
@@ -109,6 +110,10 @@ class FakeCluster:
             self.kubelet.terminate(pod)
             self._drop("Pod", pod)
 
+    def resolve(self, name: str) -> list[str]:
+        """The addresses that a container asking for this name gets."""
+        return addresses(self._store, name)
+
     @property
     def open_watches(self) -> int:
         """How many watches are open."""
@@ -129,6 +134,8 @@ class FakeCluster:
                 return self._review(manifest)
             if kind == "Pod":
                 return self._create_pod(manifest)
+            if kind == "Service":
+                check_service(copied(manifest))
             stored: Json = copied(self._store.insert(kind, manifest))
             if kind == "Deployment":
                 self._deployments.reconcile(stored["metadata"]["name"])

@@ -18,6 +18,7 @@ from kubedock.engine.addresses import wait_for_address
 from kubedock.engine.core import Core
 from kubedock.engine.images import Images
 from kubedock.engine.lifecycle import Lifecycle
+from kubedock.engine.linking import resolved
 from kubedock.engine.networks import Networks
 from kubedock.engine.publishing import Publishing
 from kubedock.engine.starting import Starting
@@ -66,10 +67,11 @@ class Containers:
     ) -> None:
         self._core, self._lifecycle, self._workloads = core, lifecycle, workloads
         self._images, self._networks, self._volumes = images, networks, volumes
+        self._names = networks.names
         publishing = Publishing(core)
         lifecycle.followers.append(publishing)
-        starting = Starting(core, lifecycle, workloads, publishing)
-        stopping = Stopping(core, lifecycle, workloads, starting)
+        starting = Starting(core, lifecycle, workloads, publishing, self._names)
+        stopping = Stopping(core, lifecycle, workloads, starting, self._names)
         self.start = starting.start
         self.stop, self.kill, self.restart = stopping.stop, stopping.kill, stopping.restart
         lifecycle.restart = starting.restart_by_policy
@@ -84,7 +86,7 @@ class Containers:
         """A new container, not started. NameTaken, NoSuchImage, NoSuchNetwork; InvalidParameter for what makes no sense."""
         if name is not None:
             name = container_name(name)
-        spec = self._with_workload(spec)
+        spec = resolved(self._core, self._with_workload(spec))
         image = self._images.require(spec.image)
         container_id = self._core.new_id()
         places = self._places(spec, endpoints)
@@ -100,9 +102,11 @@ class Containers:
         )
         record = self._add(record)
         self._lifecycle.publish(record, "create")
-        return Created(record.id, warnings)
+        return Created(record.id, (*warnings, *self._names.warnings(record)))
 
     def _with_workload(self, spec: ContainerSpec) -> ContainerSpec:
+        if spec.workload == "inside":
+            return spec
         comes_back = spec.restart.name in ("always", "unless-stopped")
         wanted = "deployment" if spec.workload == "deployment" else self._core.workload
         if wanted == "deployment" and not comes_back:
@@ -141,7 +145,7 @@ class Containers:
             if network.id not in requests or request.aliases or request.asked:
                 requests[network.id] = request
         return {
-            network_id: Endpoint(network_id, self._core.new_id(), request.aliases, request.asked)
+            network_id: Endpoint(network_id, self._core.new_id(), request.aliases, request.asked, request.links)
             for network_id, request in requests.items()
         }
 
@@ -151,7 +155,8 @@ class Containers:
         """A container as it is now. One that has just begun to run gets a moment for its address to be known."""
         record = self._core.containers.find(ref)
         view = self._view(record)
-        if view.status.state == "running" and not view.ip and record.started_at is not None:
+        has_address = record.spec.workload != "inside"
+        if has_address and view.status.state == "running" and not view.ip and record.started_at is not None:
             left = self._core.limits.address - (self._core.now() - record.started_at).total_seconds()
             if left > 0:
                 wait_for_address(self._core, record, min(left, self._core.limits.address))
@@ -178,6 +183,7 @@ class Containers:
             self._core.now(),
             execs,
             health=self._core.sessions.healths.of(record),
+            gateway=self._core.gateway,
         )
 
     # --- change ----------------------------------------------------------------------------------------------------
@@ -193,6 +199,11 @@ class Containers:
         change = self._core.containers.update(record.id, lambda r: replace(r, name=name))
         if change is None:
             raise NoSuchContainer(ref)
+        try:
+            self._names.changed(change.before, change.after)
+        except KubedockError:
+            self._core.containers.update(record.id, lambda r: replace(r, name=record.name))
+            raise
         self._lifecycle.publish(change.after, "rename", oldName=f"/{record.name}")
 
     def resize(self, ref: str, *, height: int, width: int) -> None:
@@ -233,6 +244,7 @@ class Containers:
                     self._workloads.end_hard(record, keep_log=keep_log)
                 else:
                     self._workloads.put_away(record, keep_log=keep_log)
+            self._names.release(record)
         except Exception:
             self._core.containers.update(record.id, lambda r: replace(r, removing=False))
             self._lifecycle.tell(record.id)

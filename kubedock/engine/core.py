@@ -46,7 +46,7 @@ class Core:
     """The parts that the groups of use cases work with; built once by ``runtime``.
 
     ``now`` and ``new_id`` (64 hex digits) are arguments, so that tests can decide them. ``publish_on`` are the addresses
-    of this machine that ports are published on where the client names none.
+    of this machine that ports are published on where the client names none, ``gateway`` is the one for clients elsewhere.
     """
 
     cluster: Cluster
@@ -61,12 +61,13 @@ class Core:
     events: EventBus
     tasks: Tasks
     drain: Drain
+    prober: Prober
     listeners: Listeners
     defaults: PodDefaults
     limits: Limits
     workload: Literal["auto", "pod", "deployment"]
     now: Callable[[], datetime]
     new_id: Callable[[], str]
-    prober: Prober
     publish_on: Sequence[str]
     port_mode: PortMode = "auto"
+    gateway: str = "127.0.0.1"

@@ -69,7 +69,7 @@ NEVER_SEEN = Incarnation("")
 
 
 class Lifecycle:
-    """Takes changes over. ``restart``, ``remove`` and ``save_instance`` are what it hands to ``Tasks``; set by the Engine."""
+    """Takes changes over. ``restart``, ``remove`` and so on are what it hands to ``Tasks``; set by the Engine."""
 
     def __init__(self, core: Core, networks: Networks) -> None:
         """Begin to listen to the watcher."""
@@ -81,6 +81,7 @@ class Lifecycle:
         self.restart: Callable[[str], None]
         self.remove: Callable[[str, int], None]
         self.save_instance: SaveInstance
+        self.relabel: Callable[[str], None]
         self.followers: list[Follower] = []
         self.instance_followers: list[InstanceFollower] = []
         core.watcher.on_change = self.changed
@@ -189,7 +190,9 @@ class Lifecycle:
                 if step or not seen.ended:
                     self.publish(before, "die", exitCode=str(end.exit_code if end else KILLED))
                 self.publish(record, "start")
-            if not again:
+            if again:
+                self._core.tasks.submit(f"labels of {record.short_id}", lambda: self.relabel(record.id))
+            else:
                 self._keep(record, Segment(record.run, record.restart_count - 1), observed, previous=True)
             seen = Incarnation(observed.uid, observed.restart_count)
             for follower in self.instance_followers:
@@ -214,12 +217,13 @@ class Lifecycle:
 
     def _end(self, record: ContainerRecord, outcome: Outcome) -> None:
         again = outcome.started and self._comes_back(record, outcome)
+        # Before anybody can see that it has ended: its ports are free when its stop is answered.
+        for follower in self.followers:
+            follower.ended(replace(record, outcome=outcome, restarting=again))
         change = self._core.containers.update(record.id, lambda r: replace(r, outcome=outcome, restarting=again))
         if change is None:
             return
         record = change.after
-        for follower in self.followers:
-            follower.ended(record)
         if not outcome.started:
             return
         if outcome.oom_killed:
