@@ -154,7 +154,8 @@ class Containers:
         record = self._core.containers.find(ref)
         view = self._view(record)
         if view.status.state == "running" and not view.ip and record.started_at is not None:
-            left = self._core.limits.address - (self._core.now() - record.started_at).total_seconds()
+            # The time of its start may be whole seconds, and is that much too early then.
+            left = self._core.limits.address + 1.0 - (self._core.now() - record.started_at).total_seconds()
             if left > 0:
                 wait_for_address(self._core, record, min(left, self._core.limits.address))
                 view = self._view(self._core.containers.find(record.id))
