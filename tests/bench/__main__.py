@@ -1,6 +1,6 @@
 """``python -m tests.bench [NAME…]``: measure, print a table, and end with 1 where a bound is missed.
 
-inspect and streams need no cluster; start, exec, requests and followers need the real one and are left out without it.
+inspect and streams need no cluster; start, names, exec, requests and followers need the real one and are left out without it.
 """
 
 import sys
@@ -13,6 +13,7 @@ BENCHES: Mapping[str, Callable[[], list[Figure]]] = {
     "inspect": memory.inspect,
     "streams": memory.streams,
     "start": real.start,
+    "names": real.names,
     "exec": real.execs,
     "requests": real.requests,
     "followers": real.followers,
