@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from kubedock.background.drain import Drain
+from kubedock.background.health import Prober
 from kubedock.background.listeners import Listeners, own_addresses
 from kubedock.background.logfeed import LogFeeds
 from kubedock.background.reach import gateway
@@ -69,7 +70,7 @@ class Runtime:
         self.cluster, self._instance = cluster, options.defaults.instance
         self._watcher = Watcher(cluster, self._instance)
         self._feeds, self._tasks, self._drain = LogFeeds(), Tasks(), Drain()
-        self._listeners = Listeners()
+        self._listeners, self._prober = Listeners(), Prober(self._tasks)
         listening = own_addresses(options.publish_on)
         core = Core(
             cluster=cluster,
@@ -94,6 +95,7 @@ class Runtime:
             workload=options.workload,
             now=clock,
             new_id=new_id,
+            prober=self._prober,
             publish_on=listening,
             port_mode=options.port_mode,
             gateway=gateway(listening, options.cluster_url),
@@ -118,12 +120,14 @@ class Runtime:
         self._tasks.start()
         self._drain.start()
         self._listeners.start()
+        self._prober.start()
         self._watcher.start()
 
     def stop(self, timeout: float) -> None:
         """End all threads and delete all that carries this instance's label, within about ``timeout`` seconds."""
         deadline = time.monotonic() + timeout
         self._listeners.stop(min(1.0, timeout))
+        self._prober.stop(min(1.0, timeout))
         self._tasks.stop(min(1.0, timeout))
         self._feeds.stop(min(1.0, timeout))
         self._drain.stop(min(1.0, timeout))

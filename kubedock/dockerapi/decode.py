@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kubedock.dockerapi import options, query, rules, volumes
+from kubedock.dockerapi import health, options, query, rules, volumes
 from kubedock.dockerapi.kinds import expect
 from kubedock.domain import ports, units
 from kubedock.domain.container import ContainerSpec, Port, Resources, RestartName, RestartPolicy, Security, Workload
@@ -109,6 +109,7 @@ def _spec(config: Json, host: Json, platform: str, workload: str, *, asked: Json
         platform=platform,
         asked=asked,
         links=tuple(map(rules.link, host.get("Links", ()))) if network_mode in _ORDINARY else (),
+        healthcheck=health.check(config.get("Healthcheck"), config.get("Shell")),
     )
 
 

@@ -10,9 +10,11 @@ from datetime import datetime
 from typing import Any
 
 from kubedock.dockerapi.defaults import host_config, image_config
+from kubedock.dockerapi.health import health as health_json
 from kubedock.domain import units
 from kubedock.domain.container import ContainerRecord, ContainerSpec
 from kubedock.domain.event import Event
+from kubedock.domain.health import Health
 from kubedock.domain.naming import peer_names
 from kubedock.domain.network import Endpoint, Network
 from kubedock.domain.status import Status
@@ -39,7 +41,7 @@ def container_inspect(view: ContainerView) -> Json:
         "Created": units.rfc3339(record.created_at),
         "Path": path,
         "Args": arguments,
-        "State": state(view.status),
+        "State": state(view.status) | ({"Health": health_json(view.health)} if view.health is not None else {}),
         "Image": record.image_id,
         "ResolvConfPath": "",
         "HostnamePath": "",
@@ -74,7 +76,7 @@ def container_summary(view: ContainerView) -> Json:
         "Ports": _port_list(view),
         "Labels": dict(spec.labels),
         "State": view.status.state,
-        "Status": status_text(view.status, view.now or record.created_at),
+        "Status": status_text(view.status, view.now or record.created_at, view.health),
         "HostConfig": {"NetworkMode": host_config(spec)["NetworkMode"]},
         "NetworkSettings": {"Networks": _networks(view)},
         "Mounts": [_mount(mount) for mount in spec.mounts],
@@ -98,11 +100,11 @@ def state(status: Status) -> Json:
     }
 
 
-def status_text(status: Status, now: datetime) -> str:
-    """The words of ``docker ps``: ``Up 3 seconds``, ``Exited (0) 2 minutes ago``."""
+def status_text(status: Status, now: datetime, health: Health | None = None) -> str:
+    """The words of ``docker ps``: ``Up 3 seconds (healthy)``, ``Exited (0) 2 minutes ago``."""
     match status.state:
         case "running":
-            return f"Up {_age(status.started_at, now)}"
+            return f"Up {_age(status.started_at, now)}" + (f" ({health.words})" if health is not None else "")
         case "paused":
             return f"Up {_age(status.started_at, now)} (Paused)"
         case "restarting":

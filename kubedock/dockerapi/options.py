@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kubedock.dockerapi import rules, volumes
+from kubedock.dockerapi import health, rules, volumes
 from kubedock.dockerapi.kinds import Kind, optional
 from kubedock.errors import NotImplemented
 
@@ -88,7 +88,7 @@ CONFIG = (
     _honoured("StdinOnce", "boolean"),
     _honoured("Env", "strings", "A name without a value takes the image's variable away.", rules.environment),
     _honoured("Cmd", "command"),
-    _warned("Healthcheck", "object", "Not run yet; `NONE` is fine.", rules.healthcheck),
+    _honoured("Healthcheck", "object", "`CMD` and `CMD-SHELL`; the image's own is not known yet.", health.healthcheck),
     _accepted("ArgsEscaped", "boolean", "Concerns Windows."),
     _honoured("Image", "string", rule=rules.image),
     _honoured("Volumes", "set", rules.VOLUMES, rules.anonymous_volumes),
@@ -100,7 +100,7 @@ CONFIG = (
     _honoured("Labels", "map", "`kubedock.workload` chooses the Kubernetes object."),
     _honoured("StopSignal", "string", rule=rules.stop_signal),
     _honoured("StopTimeout", "integer"),
-    _accepted("Shell", "strings", _BUILD),
+    _honoured("Shell", "strings", "Runs the health check `CMD-SHELL`; else it concerns builds."),
 )
 
 RESOURCES = (

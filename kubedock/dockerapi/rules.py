@@ -122,18 +122,6 @@ def stop_signal(value: str) -> None:
         units.signal_name(value)
 
 
-def healthcheck(value: dict[str, Any]) -> str | None:
-    path = "Healthcheck."
-    test = optional("strings", value, "Test", path)
-    for key in ("Interval", "Timeout", "StartPeriod", "StartInterval"):
-        duration = optional("integer", value, key, path)
-        if duration and duration < 1_000_000:
-            raise InvalidParameter(f"{key} in Healthcheck cannot be less than 1ms")
-    if (optional("integer", value, "Retries", path) or 0) < 0:
-        raise InvalidParameter("Retries in Healthcheck cannot be negative")
-    return None if not test or test[0] == "NONE" else "Healthcheck is not run yet: the container has no health"
-
-
 def restart_policy(value: dict[str, Any]) -> None:
     name = optional("string", value, "Name", "HostConfig.RestartPolicy.") or ""
     retries = optional("integer", value, "MaximumRetryCount", "HostConfig.RestartPolicy.") or 0

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from kubedock.domain.health import Healthcheck
 from kubedock.domain.network import Endpoint
 from kubedock.domain.volume import Mount
 
@@ -120,6 +121,7 @@ class ContainerSpec:
     platform: str = ""
     asked: Mapping[str, Any] = field(default_factory=dict)
     links: tuple[tuple[str, str], ...] = ()
+    healthcheck: Healthcheck | None = None
 
 
 @dataclass(frozen=True, slots=True)

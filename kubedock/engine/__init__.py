@@ -6,6 +6,7 @@ from kubedock.engine.containers import Containers
 from kubedock.engine.core import Core
 from kubedock.engine.events import EventBus
 from kubedock.engine.execs import Execs
+from kubedock.engine.health import HealthChecks
 from kubedock.engine.images import Images
 from kubedock.engine.lifecycle import Lifecycle
 from kubedock.engine.logs import Logs
@@ -43,4 +44,5 @@ class Engine:
         containers = Containers(core, lifecycle, workloads, images, networks, volumes)
         system = System(core, images=images, networks=networks, volumes=volumes)
         logs, execs = Logs(core, lifecycle), Execs(core, lifecycle)
+        HealthChecks(core, lifecycle, execs)
         return cls(core, containers, logs, execs, images, networks, volumes, core.events, system, workloads)

@@ -173,8 +173,16 @@ class Containers:
             if network is not None:
                 networks[network_id] = network
         execs = tuple(self._core.sessions.execs.unfinished(record.id))
-        state, now = status(record, observed), self._core.now()
-        return ContainerView(record, observed, state, networks, now, execs, gateway=self._core.gateway)
+        return ContainerView(
+            record,
+            observed,
+            status(record, observed),
+            networks,
+            self._core.now(),
+            execs,
+            health=self._core.sessions.healths.of(record),
+            gateway=self._core.gateway,
+        )
 
     # --- change ----------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from kubedock.background.drain import Drain
+from kubedock.background.health import Prober
 from kubedock.background.listeners import Listeners
 from kubedock.background.logfeed import LogFeeds
 from kubedock.background.tasks import Tasks
@@ -66,6 +67,7 @@ class Core:
     workload: Literal["auto", "pod", "deployment"]
     now: Callable[[], datetime]
     new_id: Callable[[], str]
+    prober: Prober
     publish_on: Sequence[str]
     port_mode: PortMode = "auto"
     gateway: str = "127.0.0.1"

@@ -11,7 +11,7 @@ from kubedock.domain.status import COMMAND_NOT_RUNNABLE, KILLED
 from kubedock.engine.core import Core
 from kubedock.errors import KubedockError, NotFound, NotRunning
 from kubedock.streams.cancel import Cancel
-from kubedock.streams.channels import ExitStatus, exit_status
+from kubedock.streams.channels import RUNTIME, ExitStatus, exit_status
 from kubedock.streams.pump import Client, Pump, send_size
 
 logger = logging.getLogger(__name__)
@@ -19,7 +19,6 @@ logger = logging.getLogger(__name__)
 UNKNOWN = 255
 """The exit code where the connection broke: what the command did is not known."""
 LOST = "kubedock: the connection to the exec broke: its exit code is not known"
-RUNTIME = "OCI runtime exec failed"
 RELATIVE = f"{RUNTIME}: exec failed: unable to start container process: Cwd must be an absolute path: unknown"
 OLD_CLUSTER = "the cluster cannot end an exec's input (Kubernetes before 1.30): %s goes on with its input open"
 
@@ -182,8 +181,7 @@ class Executing:
             if f'"{tool}": executable file not found' in found.message:
                 text = f"kubedock: an exec with {what} needs a program {tool} in the image, and this image has none"
                 return ExitStatus(COMMAND_NOT_RUNNABLE, text)
-        at = found.message.find(RUNTIME)
-        return found._replace(message=found.message[max(at, 0) :])
+        return found._replace(message=found.reason)
 
     def _lost(self) -> bytes:
         """What has to be said where the connection ended without a status."""

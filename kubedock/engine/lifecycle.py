@@ -46,6 +46,16 @@ class Follower(Protocol):
         """The container has been removed."""
 
 
+class InstanceFollower(Protocol):
+    """Who follows, within a run, the instances of a Deployment's container as well. Called as a Follower is."""
+
+    def instance_began(self, record: ContainerRecord) -> None:
+        """The kubelet or the controllers have brought the container back: it runs anew."""
+
+    def instance_ended(self, record: ContainerRecord) -> None:
+        """The instance has ended; the next one is to come."""
+
+
 @dataclass(frozen=True, slots=True)
 class Incarnation:
     """The instance of a Deployment's container that was told of last: its pod's uid, the kubelet's count, and its end."""
@@ -73,6 +83,7 @@ class Lifecycle:
         self.save_instance: SaveInstance
         self.relabel: Callable[[str], None]
         self.followers: list[Follower] = []
+        self.instance_followers: list[InstanceFollower] = []
         core.watcher.on_change = self.changed
 
     def changed(self, short_id: str) -> None:
@@ -184,7 +195,11 @@ class Lifecycle:
             else:
                 self._keep(record, Segment(record.run, record.restart_count - 1), observed, previous=True)
             seen = Incarnation(observed.uid, observed.restart_count)
+            for follower in self.instance_followers:
+                follower.instance_began(record)
         if observed.terminated is not None and not observed.running and not seen.ended and not record.stopped:
+            for follower in self.instance_followers:
+                follower.instance_ended(record)
             self.publish(record, "die", exitCode=str(observed.terminated.exit_code))
             self._keep(record, Segment(record.run, record.restart_count), observed, previous=False)
             seen = replace(seen, ended=True)

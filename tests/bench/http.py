@@ -14,7 +14,7 @@ class Client:
     """One kept connection."""
 
     def __init__(self, address: Address) -> None:
-        self._address = address
+        self.address = address
         self._connection = http.client.HTTPConnection(*address, timeout=60)
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
@@ -56,7 +56,7 @@ class Client:
         made = self.ask("POST", f"/containers/{container}/exec", {"Cmd": command, "AttachStdout": True, "AttachStderr": True})["Id"]
         body = b'{"Detach":false,"Tty":false}'
         head = f"POST /exec/{made}/start HTTP/1.1\r\nHost: bench\r\nContent-Length: {len(body)}\r\n"
-        with socket.create_connection(self._address, timeout=60) as sock:
+        with socket.create_connection(self.address, timeout=60) as sock:
             sock.sendall(f"{head}Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n".encode() + body)
             while sock.recv(65536):
                 pass

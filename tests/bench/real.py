@@ -133,8 +133,8 @@ def start() -> list[Figure]:
         gateway = KubeGateway.connect(kubeconfig=str(real.kubeconfig), context=None, namespace=real.namespace)
         hand = ByHand(gateway)
         stack.callback(hand.close)
-        with_events = ByKubedock(_server(stack, real, real.kubeconfig))
-        without = ByKubedock(_server(stack, real, real.service_account(rules(events=False), "blind")))
+        with_events = ByKubedock(server_of(stack, real, real.kubeconfig))
+        without = ByKubedock(server_of(stack, real, real.service_account(rules(events=False), "blind")))
         by_hand, seen, blind = list[tuple[float, float]](), list[float](), list[float]()
         chance = random.Random()
         turns: list[Callable[[int], None]] = [
@@ -167,7 +167,8 @@ def _compared(by_hand: Sequence[tuple[float, float]], seen: Sequence[float], bli
     ]
 
 
-def _server(stack: ExitStack, real: RealCluster, kubeconfig: Path) -> KubedockServer:
+def server_of(stack: ExitStack, real: RealCluster, kubeconfig: Path) -> KubedockServer:
+    """A server that ends with the stack."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     return stack.enter_context(kubedock_server(real, folder, kubeconfig=kubeconfig))
 
@@ -215,7 +216,7 @@ def execs() -> list[Figure]:
             return []
         gateway = KubeGateway.connect(kubeconfig=str(real.kubeconfig), context=None, namespace=real.namespace)
         stack.callback(gateway.close)
-        client = Client(_server(stack, real, real.kubeconfig).live.tcp)
+        client = Client(server_of(stack, real, real.kubeconfig).live.tcp)
         client.pull()
         made = client.container("execs", "sleep", "1000")
         pod = gateway.list("Pod").items[0]["metadata"]["name"]
@@ -256,7 +257,7 @@ def requests() -> list[Figure]:
             return []
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         proxy = stack.enter_context(FaultProxy(real.service_account(rules(events=True)), folder))
-        server = _server(stack, real, proxy.kubeconfig)
+        server = server_of(stack, real, proxy.kubeconfig)
         cli = DockerCli(server.tcp, folder)
         cli.ok("pull", "alpine")
         cli.ok("network", "create", "net")
@@ -300,7 +301,7 @@ def followers() -> list[Figure]:
             return []
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         proxy = stack.enter_context(FaultProxy(real.service_account(rules(events=True)), folder))
-        server = _server(stack, real, proxy.kubeconfig)
+        server = server_of(stack, real, proxy.kubeconfig)
         client = Client(server.live.tcp)
         client.pull()
         script = f"sleep 3; for i in $(seq {LINES}); do echo line $i; sleep 0.05; done"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from kubedock.dockerapi import decode, encode, versions
 from kubedock.domain.container import ContainerRecord, ContainerSpec, Outcome, Published
 from kubedock.domain.event import Event
+from kubedock.domain.health import Health
 from kubedock.domain.network import Endpoint, Network
 from kubedock.domain.status import Observed, Status
 from kubedock.domain.view import ContainerView, Image, NetworkView
@@ -318,6 +319,25 @@ def test_published_ports():
         assert gone.published == ()
     between_two_runs = view(replace(RUNNING, state="restarting"), body, published=published, outcome=Outcome(1), restarting=True)
     assert encode.container_inspect(between_two_runs)["NetworkSettings"]["Ports"] == {}
+
+
+@pytest.mark.parametrize(
+    ("health", "words"),
+    [(Health(), " (health: starting)"), (Health("healthy"), " (healthy)"), (Health("unhealthy", 3), " (unhealthy)")],
+)
+def test_health(health, words):
+    """Beside the age while it runs, and in inspect also later."""
+    shown = replace(view(), health=health)
+    ended = replace(view(EXITED), health=health)
+
+    assert encode.container_summary(shown)["Status"] == "Up 2 minutes" + words
+    assert encode.container_inspect(shown)["State"]["Health"] == {
+        "Status": health.status,
+        "FailingStreak": health.failing_streak,
+        "Log": [],
+    }
+    assert encode.container_summary(ended)["Status"] == "Exited (3) 2 minutes ago"
+    assert encode.container_inspect(ended)["State"]["Health"]["Status"] == health.status
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,8 @@ EXAMPLES = [
     ("Cmd", "sh", QUIET),
     ("Healthcheck", {"Test": ["NONE"]}, QUIET),
     ("Healthcheck", {"Test": []}, QUIET),
-    ("Healthcheck", {"Test": ["CMD", "true"], "Interval": 10**9}, ["Healthcheck is not run yet: the container has no health"]),
+    ("Healthcheck", {"Test": ["CMD", "true"], "Interval": 10**9}, QUIET),
+    ("Healthcheck", {"Interval": 10**9}, ["Healthcheck is not applied without a Test: the image's own check is not known yet"]),
     ("Healthcheck", {"Interval": 5}, InvalidParameter("Interval in Healthcheck cannot be less than 1ms")),
     ("Healthcheck", {"Retries": -1}, InvalidParameter("Retries in Healthcheck cannot be negative")),
     ("ArgsEscaped", True, QUIET),
@@ -448,7 +449,7 @@ EXAMPLES = [
 SOCKET_MOUNT = {"Type": "bind", "Source": "/run/docker.sock", "Target": "/run/docker.sock"}
 TMPFS_MOUNT = {"Type": "tmpfs", "Target": "/t"}
 MOUNT_OF = {"BindOptions": SOCKET_MOUNT, "TmpfsOptions": TMPFS_MOUNT, "Type": {"Target": "/data"}}
-BESIDE = {"CpuPeriod": {"CpuQuota": 50_000}}
+BESIDE = {"CpuPeriod": {"CpuQuota": 50_000}, "Shell": {"Healthcheck": {"Test": ["CMD-SHELL", "true"]}}}
 CONFIG_BESIDE = {"PublishAllPorts": {"ExposedPorts": {"80/tcp": {}}}}
 REQUIRED = ("Image", options.MOUNT + "Type", options.MOUNT + "Target")
 
@@ -459,7 +460,7 @@ def request(path: str, value: object) -> dict:
     body = {"Image": "alpine", **CONFIG_BESIDE.get(key, {})}
     match where + "." if where else "":
         case "":
-            body[key] = value
+            body |= BESIDE.get(key, {}) | {key: value}
         case options.MOUNT:
             body["HostConfig"] = {"Mounts": [MOUNT_OF.get(key, VOLUME) | {key: value}]}
         case options.ENDPOINT:
