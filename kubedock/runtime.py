@@ -89,13 +89,13 @@ class Runtime:
             events=EventBus(clock),
             tasks=self._tasks,
             drain=self._drain,
+            prober=self._prober,
             listeners=self._listeners,
             defaults=options.defaults,
             limits=options.limits,
             workload=options.workload,
             now=clock,
             new_id=new_id,
-            prober=self._prober,
             publish_on=listening,
             port_mode=options.port_mode,
             gateway=gateway(listening, options.cluster_url),
@@ -163,8 +163,8 @@ class Runtime:
                     break
 
 
-def options_of(settings: Settings, cluster_url: str) -> Options:
-    """What the settings say about the engine, with a new instance's name."""
+def options_of(settings: Settings, cluster_url: str = "") -> Options:
+    """What the settings say about the engine, with a new instance's name; ``cluster_url`` is the API server's."""
     return Options(
         defaults=PodDefaults(
             instance=secrets.token_hex(6),

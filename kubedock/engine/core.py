@@ -61,13 +61,13 @@ class Core:
     events: EventBus
     tasks: Tasks
     drain: Drain
+    prober: Prober
     listeners: Listeners
     defaults: PodDefaults
     limits: Limits
     workload: Literal["auto", "pod", "deployment"]
     now: Callable[[], datetime]
     new_id: Callable[[], str]
-    prober: Prober
     publish_on: Sequence[str]
     port_mode: PortMode = "auto"
     gateway: str = "127.0.0.1"

@@ -217,12 +217,13 @@ class Lifecycle:
 
     def _end(self, record: ContainerRecord, outcome: Outcome) -> None:
         again = outcome.started and self._comes_back(record, outcome)
+        # Before anybody can see that it has ended: its ports are free when its stop is answered.
+        for follower in self.followers:
+            follower.ended(replace(record, outcome=outcome, restarting=again))
         change = self._core.containers.update(record.id, lambda r: replace(r, outcome=outcome, restarting=again))
         if change is None:
             return
         record = change.after
-        for follower in self.followers:
-            follower.ended(record)
         if not outcome.started:
             return
         if outcome.oom_killed:

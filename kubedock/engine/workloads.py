@@ -224,12 +224,12 @@ class Workloads:
         text = self._read(record, seen.pod, previous=previous)
         now = self._core.watcher.observed(record.short_id, record.run)
         if text and now is not None and (now.uid, now.restart_count) == (seen.uid, seen.restart_count):
-            self._archive(record, segment, text)
+            self._core.archive.save(record.id, segment, text)
         else:
             logger.warning("container %s: the log of instance %s is lost", record.short_id, segment.instance)
 
     def _save(self, record: ContainerRecord, segment: Segment, pod: str) -> None:
-        self._archive(record, segment, self._read(record, pod))
+        self._core.archive.save(record.id, segment, self._read(record, pod))
 
     def _read(self, record: ContainerRecord, pod: str, *, previous: bool = False) -> bytes:
         try:
@@ -240,7 +240,7 @@ class Workloads:
         return self._read_all(record, stream)
 
     def _keep(self, record: ContainerRecord, segment: Segment, stream: ByteStream) -> None:
-        self._archive(record, segment, self._read_all(record, stream))
+        self._core.archive.save(record.id, segment, self._read_all(record, stream))
 
     def _read_all(self, record: ContainerRecord, stream: ByteStream) -> bytes:
         text = bytearray()
@@ -252,11 +252,6 @@ class Workloads:
             logger.warning("container %s: its log could not be saved whole: %s", record.short_id, error)
         # Where there is no log the kubelet sends a remark of its own instead.
         return bytes(text) if parse_stamp(bytes(text[:40])) is not None else b""
-
-    def _archive(self, record: ContainerRecord, segment: Segment, text: bytes) -> None:
-        """A Deployment's log may be read twice, while its pod goes: the more complete text stays."""
-        if len(self._core.archive.get(record.id, segment) or b"") <= len(text):
-            self._core.archive.save(record.id, segment, text)
 
 
 def _segment(record: ContainerRecord) -> Segment:

@@ -183,7 +183,7 @@ def names() -> list[Figure]:
     with namespace() as real, ExitStack() as stack:
         if real is None:
             return []
-        client = Client(_server(stack, real, real.kubeconfig).live.tcp)
+        client = Client(server_of(stack, real, real.kubeconfig).live.tcp)
         client.pull()
         client.ask("POST", "/networks/create", {"Name": "net"})
         asker = client.container("asker", "sleep", "1000", NetworkMode="net")

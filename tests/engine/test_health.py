@@ -16,7 +16,7 @@ from kubedock.domain.container import ContainerSpec, RestartPolicy
 from kubedock.domain.exec import ExecSpec
 from kubedock.domain.health import KEPT, Health, Healthcheck, killing, traced
 from kubedock.engine import Engine
-from kubedock.engine.health import SLOW, Verdict, judge, judge_late
+from kubedock.engine.health import SLOW, HealthChecks, RunCheck, Verdict, judge, judge_late
 from kubedock.errors import Forbidden, NotFound, NotRunning, System, Unavailable
 from tests.support.running import QUICK as LIMITS
 from tests.support.running import engine_with_alpine, history, make, run
@@ -345,6 +345,28 @@ def test_a_container_that_has_just_ended(engine: Engine, cluster: Patient, caplo
     now = health(engine)
     assert isinstance(now, Health)
     assert (now.status, now.failing_streak, caplog.records) == ("healthy", 0, [])
+
+
+def test_a_check_that_was_due_when_its_run_ended(engine: Engine, cluster: Patient) -> None:
+    """Is not begun any more, and its end is nobody's."""
+    container = run(engine, "web", *SLEEP, healthcheck=RARE)
+    record = engine.core.containers.find(container)
+    left, gone = (RunCheck(owner_of(engine), record, QUICK) for _ in range(2))
+    left.leave()
+    with pytest.raises(NotRunning):
+        left.begin()
+    assert left.end(End(b'{"status": "Success"}')) is None
+    engine.core.watcher.forget(record.short_id)
+    with pytest.raises(NotRunning):
+        gone.begin()
+    assert (health(engine), cluster.asked) == (Health(), [])
+
+
+def owner_of(engine: Engine) -> HealthChecks:
+    """Who follows the runs of an engine's containers for their checks."""
+    lifecycle: Any = engine.execs._lifecycle
+    (found,) = [each for each in lifecycle.followers if isinstance(each, HealthChecks)]
+    return found
 
 
 # --- its execs -----------------------------------------------------------------------------------------------------
