@@ -39,7 +39,7 @@ class Engine:
         images, networks, volumes = Images(core), Networks(core, names), Volumes(core)
         lifecycle = Lifecycle(core, networks)
         lifecycle.followers.append(names)
-        lifecycle.relabel = names.relabel
+        lifecycle.instance_followers.append(names)
         workloads = Workloads(core, lifecycle)
         containers = Containers(core, lifecycle, workloads, images, networks, volumes)
         system = System(core, images=images, networks=networks, volumes=volumes)

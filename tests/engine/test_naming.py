@@ -1,16 +1,18 @@
 """Names on networks, over the in-memory cluster: who finds whom, and what is said where somebody does not."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from kubedock.cluster import Json
+from kubedock.cluster import Json, Kind
 from kubedock.cluster.fake import FakeCluster
 from kubedock.domain.container import ContainerSpec, RestartPolicy
 from kubedock.domain.network import EndpointRequest, Network, NetworkRequest
 from kubedock.engine import Engine, naming
-from kubedock.errors import NotFound, NotModified, Unavailable
+from kubedock.errors import Conflict, NotFound, NotModified, Unavailable
 from kubedock.kube.manifest import PodDefaults
 from kubedock.kube.services import service
 from tests.support.running import QUICK, T0, engine_with_alpine, refused
@@ -416,6 +418,35 @@ def test_a_service_whose_answer_was_lost_is_ours(engine: Engine, cluster: FakeCl
 
     engine.containers.remove("web", force=True, volumes=False)
     assert services(cluster) == []
+
+
+class FickleCluster(FakeCluster):
+    """A Service of that name is there whenever one is made, and gone when it is looked at."""
+
+    times = 0
+
+    def create(self, kind: Kind, manifest: Mapping[str, Any]) -> Json:
+        """Deny so many times."""
+        if kind == "Service" and self.times > 0:
+            self.times -= 1
+            raise Conflict("services already exists")
+        return super().create(kind, manifest)
+
+
+@pytest.mark.parametrize("times", [1, 5])
+def test_a_name_that_is_just_being_freed_is_had_later(times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the next try, or some time after."""
+    monkeypatch.setattr(naming, "RETRY_SECONDS", 0.02)
+    cluster = FickleCluster()
+    with engine_with_alpine(cluster) as engine:
+        engine.networks.create(NetworkRequest("front"))
+        create(engine, "web")
+        cluster.times = times
+        engine.containers.start("web")
+        if times > 3:
+            eventually(lambda: cluster.resolve("web"))
+
+        assert cluster.resolve("web") == [address(engine, "web")]
 
 
 def test_the_servers_end_takes_its_services_alone(cluster: FakeCluster) -> None:
