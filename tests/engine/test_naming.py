@@ -45,8 +45,8 @@ def run(engine: Engine, name: str, network: str = "front", *aliases: str, **spec
 
 
 def address(engine: Engine, name: str) -> str:
-    """A container's address."""
-    return engine.containers.inspect(name).ip
+    """A container's address, when it is known."""
+    return eventually(lambda: engine.containers.inspect(name).ip)
 
 
 def services(cluster: FakeCluster) -> list[str]:
