@@ -9,7 +9,8 @@ from kubedock.domain.health import Healthcheck
 from kubedock.domain.network import Endpoint
 from kubedock.domain.volume import Mount
 
-Workload = Literal["pod", "deployment"]
+Workload = Literal["pod", "deployment", "inside"]
+"""What runs a container: a Kubernetes object, or kubedock itself (``engine.inside``)."""
 RestartName = Literal["no", "on-failure", "always", "unless-stopped"]
 
 

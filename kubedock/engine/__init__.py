@@ -8,10 +8,12 @@ from kubedock.engine.events import EventBus
 from kubedock.engine.execs import Execs
 from kubedock.engine.health import HealthChecks
 from kubedock.engine.images import Images
+from kubedock.engine.inside import Inside
 from kubedock.engine.lifecycle import Lifecycle
 from kubedock.engine.logs import Logs
 from kubedock.engine.naming import Names
 from kubedock.engine.networks import Networks
+from kubedock.engine.reaping import Reaping
 from kubedock.engine.system import System
 from kubedock.engine.volumes import Volumes
 from kubedock.engine.workloads import Workloads
@@ -40,8 +42,10 @@ class Engine:
         lifecycle = Lifecycle(core, networks)
         lifecycle.followers.append(names)
         lifecycle.instance_followers.append(names)
-        workloads = Workloads(core, lifecycle)
+        inside = Inside(core)
+        workloads = Workloads(core, lifecycle, inside)
         containers = Containers(core, lifecycle, workloads, images, networks, volumes)
+        inside.reaper = Reaping(core, containers, networks, volumes, images)
         system = System(core, images=images, networks=networks, volumes=volumes)
         logs, execs = Logs(core, lifecycle), Execs(core, lifecycle)
         HealthChecks(core, lifecycle, execs)

@@ -105,6 +105,8 @@ class Containers:
         return Created(record.id, (*warnings, *self._names.warnings(record)))
 
     def _with_workload(self, spec: ContainerSpec) -> ContainerSpec:
+        if spec.workload == "inside":
+            return spec
         comes_back = spec.restart.name in ("always", "unless-stopped")
         wanted = "deployment" if spec.workload == "deployment" else self._core.workload
         if wanted == "deployment" and not comes_back:
@@ -153,7 +155,8 @@ class Containers:
         """A container as it is now. One that has just begun to run gets a moment for its address to be known."""
         record = self._core.containers.find(ref)
         view = self._view(record)
-        if view.status.state == "running" and not view.ip and record.started_at is not None:
+        has_address = record.spec.workload != "inside"
+        if has_address and view.status.state == "running" and not view.ip and record.started_at is not None:
             # The time of its start may be whole seconds, and is that much too early then.
             left = self._core.limits.address + 1.0 - (self._core.now() - record.started_at).total_seconds()
             if left > 0:

@@ -99,7 +99,7 @@ class HealthChecks:
     def began(self, record: ContainerRecord) -> None:
         """See Follower."""
         check = record.spec.healthcheck
-        if check is None:
+        if check is None or record.spec.workload == "inside":  # nothing can be executed in what has no pod
             return
         with self.lock:
             self._leave(record)

@@ -34,7 +34,9 @@ class Claim(NamedTuple):
 
 
 def claims(core: Core, record: ContainerRecord) -> list[Claim]:
-    """All names of a container, in Docker's order."""
+    """All names of a container, in Docker's order; none of one that has no pod that they could find."""
+    if record.spec.workload == "inside":
+        return []
     networks = ((endpoint, core.networks.get(endpoint.network_id)) for endpoint in record.endpoints.values())
     return [
         Claim(network, name, service_name(name))

@@ -3,7 +3,8 @@
 import logging
 from dataclasses import replace
 
-from kubedock.domain.container import ContainerRecord, Outcome
+from kubedock.background.listeners import Serve
+from kubedock.domain.container import ContainerRecord, Outcome, Port
 from kubedock.domain.names import object_name
 from kubedock.domain.status import Failure, Observed
 from kubedock.engine.connections import Connections
@@ -101,7 +102,7 @@ class Starting:
         record = change.after
         try:
             self._check_networks(record)
-            record = self._publishing.publish(record, self._connections.serve)
+            record = self._publishing.publish(record, self._serve)
             self._workloads.post(record)
         except KubedockError as error:
             if by_policy and isinstance(error, Unavailable):
@@ -112,6 +113,11 @@ class Starting:
         self._limit(record)
         self._lifecycle.changed(record.short_id)
         return record
+
+    def _serve(self, record: ContainerRecord, port: Port) -> Serve:
+        """What serves the connections to this port of the record's run."""
+        behind = self._workloads.inside if record.spec.workload == "inside" else self._connections
+        return behind.serve(record, port)
 
     def _check_networks(self, record: ContainerRecord) -> None:
         """A network may go while a container that does not run is on it."""

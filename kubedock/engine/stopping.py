@@ -124,10 +124,8 @@ class Stopping:
             self._workloads.enforce_deadline(record)
 
     def _deliver(self, record: ContainerRecord, name: str) -> None:
-        pod = self._workloads.pod_of(record)
         try:
-            if pod is not None:
-                signals.deliver(self._core.cluster, pod, name, self._core.limits.signal)
+            self._workloads.signal(record, name)
         except KubedockError:
             # The exec that brings a deadly signal often breaks with its container: an end is what was asked for.
             if not self._ended(record, time.monotonic() + 2.0, only_if=self._ending(record)):

@@ -1,4 +1,5 @@
-"""What lives in this process: a lock per container, who waits for a change, which streams still read, execs, health.
+"""What lives in this process: a lock per container, who waits for a change, which streams still read, execs, health,
+the logs of what has no pod.
 
 Nothing of it is stored.
 """
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 
 from kubedock.state.execs import Execs
 from kubedock.state.health import Healths
+from kubedock.state.ownlogs import OwnLogs
 
 
 class Sessions:
@@ -17,6 +19,7 @@ class Sessions:
     def __init__(self) -> None:
         self.execs = Execs()
         self.healths = Healths()
+        self.own_logs = OwnLogs()
         self._guard = threading.Lock()
         self._locks: dict[str, threading.RLock] = {}
         self._readers: dict[str, int] = {}

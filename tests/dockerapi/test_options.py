@@ -177,6 +177,7 @@ EXAMPLES = [
     ("HostConfig.Binds", ["/data"], [VOLUMES]),
     ("HostConfig.Binds", ["/var/run/docker.sock:/var/run/docker.sock:rw"], [SOCKET]),
     ("HostConfig.Binds", ["//var/run/docker.sock:/x"], [SOCKET]),
+    ("HostConfig.Binds", ["/tmp/own.sock:/var/run/docker.sock"], [SOCKET]),
     ("HostConfig.Binds", ["data:/data", "/run/docker.sock:/run/docker.sock"], [VOLUMES, SOCKET]),
     ("HostConfig.Binds", ["/etc:/etc"], NotImplemented(NO_BIND.format("/etc"))),
     ("HostConfig.Binds", ["data:/data:what"], InvalidParameter("invalid mode: what")),

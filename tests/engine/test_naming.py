@@ -133,6 +133,17 @@ def test_names_go_with_the_end(engine: Engine, cluster: FakeCluster, front: Netw
     assert services(cluster) == []
 
 
+def test_an_end_is_heeded_before_the_record_tells_of_it(engine: Engine, cluster: FakeCluster, front: Network) -> None:
+    """So it is heard of; a later run of the container has its names again."""
+    run(engine, "web")
+    engine.networks.names.ended(engine.core.containers.find("web"))
+    eventually(lambda: services(cluster) == [])
+
+    engine.containers.restart("web", signal=None, timeout=0)
+
+    assert cluster.resolve("web") == [address(engine, "web")]
+
+
 def test_names_come_back_with_the_next_start(engine: Engine, cluster: FakeCluster, front: Network) -> None:
     """At the new address: by start, restart, and restarts by policy."""
     before = run(engine, "web", "front", "www")
