@@ -25,6 +25,6 @@ def test_where_ports_are_published(address, expected):
 
 def test_the_settings_reach_the_engine():
     """Those of published ports."""
-    options = options_of(Settings.from_options({"port_mode": "direct", "listen_addr": ":1"}, {}), "https://192.0.2.1")
+    options = options_of(Settings.from_options({"port_mode": "direct", "listen_addr": ":1"}, {}), "https://192.0.2.9:6443")
 
     assert (options.publish_on, options.port_mode) == (EVERYWHERE, "direct")
