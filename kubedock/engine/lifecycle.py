@@ -229,7 +229,7 @@ class Lifecycle:
             duration = _duration(record.started_at, outcome.finished_at)
             self.publish(record, "die", exitCode=str(outcome.exit_code), execDuration=duration)
         self._tell_networks(record, "disconnect")
-        if outcome.error:
+        if outcome.error and not self._core.tasks.stopping:
             logger.warning("container %s: %s", record.short_id, outcome.error)
         if again:
             pause = self._next_backoff(record, outcome)
