@@ -14,9 +14,11 @@ from datetime import datetime
 from typing import Literal
 
 from kubedock.cluster.fake_program import NotStarted, Program
-from kubedock.cluster.fake_store import FakeStore, timestamp
 from kubedock.cluster.fake_streams import FakeLog
+from kubedock.cluster.objects import timestamp
 from kubedock.cluster.protocol import Json
+from kubedock.cluster.statuses import SUCCESS as ATTACH_DONE
+from kubedock.cluster.store import ObjectStore
 from kubedock.errors import InvalidParameter, NotFound
 
 MAIN = "main"
@@ -26,7 +28,6 @@ START_ERROR = (
     "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed:"
     " unable to start container process: "
 )
-ATTACH_DONE = b'{"metadata":{},"status":"Success"}'
 
 
 @dataclass(slots=True)
@@ -50,10 +51,12 @@ class Run:
 class FakeKubelet:
     """Runs the store's pods."""
 
-    def __init__(self, store: FakeStore, now: Callable[[], datetime]) -> None:
+    def __init__(self, store: ObjectStore, now: Callable[[], datetime]) -> None:
         self._store, self._now = store, now
         self._runs: dict[str, Run] = {}
         self._held = False
+        self.lingering = False
+        """Gracefully deleted pods stay until somebody drops them."""
         self._events = self._addresses = 0
         self.restarts_by_itself = 1
         """How often a container that has ended is brought back at once; after that it is in CrashLoopBackOff."""
@@ -195,6 +198,13 @@ class FakeKubelet:
             if run.program is not None and run.program.code is None:
                 run.program.signal("KILL", inside=False)
             run.log.end(ATTACH_DONE)
+
+    def ending(self, pod: str) -> bool:
+        """See PodRunner: no time passes here."""
+        if self.lingering:
+            return False
+        self.terminate(pod)
+        return True
 
     def terminate(self, pod: str) -> None:
         """End a pod that is being deleted: TERM, and KILL at once where that is ignored."""

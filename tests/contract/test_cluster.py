@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kubedock.cluster import Cluster, LogOptions
+from kubedock.cluster import Cluster, Kind, LogOptions
 from kubedock.cluster.fake import FakeCluster
 from kubedock.errors import Conflict, Gone, InvalidParameter, NotFound
 from kubedock.streams.channels import ExitStatus, exit_status
@@ -156,6 +156,114 @@ def test_host_names_are_labels(cluster: Cluster) -> None:
         spec = {"hostname": hostname, "containers": [{"name": "main", "image": "alpine"}]}
         with pytest.raises(InvalidParameter, match=r"spec\.hostname"):
             cluster.create("Pod", {"metadata": {"name": "host"}, "spec": spec})
+
+
+MAIN = {"name": "main", "image": "alpine"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "texts"),
+    [
+        ("Pod", {"containers": []}, ["spec.containers: Required value"]),
+        ("Pod", {"containers": [{"name": "main"}]}, ["spec.containers[0].image: Required value"]),
+        ("Pod", {"containers": [{"image": "alpine"}]}, ["spec.containers[0].name: Required value"]),
+        ("Pod", {"containers": [MAIN, MAIN]}, ['spec.containers[1].name: Duplicate value: "main"']),
+        ("Pod", {"containers": [{**MAIN, "ports": [{"containerPort": 0}]}]}, ["spec.containers[0].ports[0].containerPort: "]),
+        (
+            "Pod",
+            {"containers": [{**MAIN, "ports": [{"containerPort": 1, "name": "a"}, {"containerPort": 2, "name": "a"}]}]},
+            ['spec.containers[0].ports[1].name: Duplicate value: "a"'],
+        ),
+        (
+            "Pod",
+            {"containers": [{**MAIN, "volumeMounts": [{"name": "v", "mountPath": "/v"}]}]},
+            ['spec.containers[0].volumeMounts[0].name: Not found: "v"'],
+        ),
+        ("Pod", {"containers": [MAIN], "restartPolicy": "Sometimes"}, ['spec.restartPolicy: Unsupported value: "Sometimes"']),
+        ("Pod", {"containers": [MAIN], "activeDeadlineSeconds": 0}, ["spec.activeDeadlineSeconds: Invalid value: 0: "]),
+        (
+            "Pod",
+            {"containers": [{"name": "main"}, {"image": "alpine"}]},
+            ["spec.containers[0].image: Required value", "spec.containers[1].name: Required value"],
+        ),
+        (
+            "Deployment",
+            {
+                "selector": {"matchLabels": {"a": "b"}},
+                "template": {"metadata": {"labels": {"a": "c"}}, "spec": {"containers": [MAIN]}},
+            },
+            ["spec.template.metadata.labels: Invalid value: "],
+        ),
+        (
+            "Deployment",
+            {
+                "selector": {"matchLabels": {"a": "b"}},
+                "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [MAIN], "activeDeadlineSeconds": 1}},
+            },
+            ["spec.template.spec.activeDeadlineSeconds: Forbidden: "],
+        ),
+        ("Service", {}, ["spec.ports: Required value"]),
+        ("Service", {"ports": [{"port": 1}, {"port": 2}]}, ["spec.ports[0].name: Required value"]),
+        ("Service", {"ports": [{"port": 1, "name": "a"}, {"port": 1, "name": "b"}]}, ["spec.ports[1]: Duplicate value: "]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_senseless_objects_are_refused(cluster: Cluster, kind: Kind, spec: dict[str, Any], texts: list[str]) -> None:
+    """Admission names the object and each of the fields."""
+    subject = {"Deployment": 'Deployment.apps "senseless"'}.get(kind, f'{kind} "senseless"')
+
+    with pytest.raises(InvalidParameter) as raised:
+        cluster.create(kind, {"metadata": {"name": "senseless"}, "spec": spec})
+
+    assert str(raised.value).startswith(f"{subject} is invalid: ")
+    assert [text for text in texts if text not in str(raised.value)] == []
+
+
+def test_the_data_of_a_configmap_has_its_limits(cluster: Cluster) -> None:
+    """Keys are file names, and a MiB is the most."""
+    for data, text in (
+        ({"a/b": ""}, r'data\[a/b\]: Invalid value: "a/b"'),
+        ({"a": "x" * 1_100_000}, "Too long: may not be more than"),
+    ):
+        with pytest.raises(InvalidParameter, match=text):
+            cluster.create("ConfigMap", {"metadata": {"name": "bad"}, "data": data})
+
+
+def test_a_change_of_an_older_version_is_a_conflict(cluster: Cluster, configmap: Callable[..., str]) -> None:
+    """Who says which version is changed is told when somebody else was faster."""
+    name = configmap(a="1")
+    version = cluster.get("ConfigMap", name)["metadata"]["resourceVersion"]
+    cluster.patch("ConfigMap", name, {"metadata": {"resourceVersion": version}, "data": {"a": "2"}})
+
+    with pytest.raises(Conflict, match=r"^Operation cannot be fulfilled on configmaps .*: the object has been modified"):
+        cluster.patch("ConfigMap", name, {"metadata": {"resourceVersion": version}, "data": {"a": "3"}})
+
+
+def test_owners_take_what_they_own_with_them(cluster: Cluster, configmap: Callable[..., str], label: str) -> None:
+    """The garbage collector: with the last owner, and at once where the owner is gone already."""
+    one, two = configmap(), configmap()
+
+    def reference(name: str) -> dict[str, Any]:
+        return {"apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": cluster.get("ConfigMap", name)["metadata"]["uid"]}
+
+    def owned(name: str, *by: dict[str, Any]) -> None:
+        cluster.create(
+            "ConfigMap", {"metadata": {"name": f"{name}-{label}", "labels": {"test": label}, "ownerReferences": list(by)}}
+        )
+
+    def there() -> set[str]:
+        items = cluster.list("ConfigMap", selector=f"test={label}").items
+        return {item["metadata"]["name"].removesuffix(f"-{label}") for item in items}
+
+    first = reference(one)
+    owned("single", first)
+    owned("double", first, reference(two))
+    cluster.delete("ConfigMap", one)
+    eventually(lambda: there() == {two, "double"})
+    owned("late", first)
+    eventually(lambda: there() == {two, "double"})
+    cluster.delete("ConfigMap", two)
+    eventually(lambda: there() == set())
 
 
 def test_lists_are_selected_by_labels_and_fields(cluster: Cluster, configmap: Callable[..., str], label: str) -> None:
