@@ -3,22 +3,30 @@
 import secrets
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kubedock.cluster import Cluster, Kind, LogOptions
 from kubedock.cluster.fake import FakeCluster
+from kubedock.embedded.cluster import EmbeddedCluster
+from kubedock.embedded.fake import FakeRuntime
 from kubedock.errors import Conflict, Gone, InvalidParameter, NotFound
 from kubedock.streams.channels import ExitStatus, exit_status
+from tests.support.embedded import embedded_cluster
 from tests.support.waiting import converse, eventually, gathered, in_thread
 
 
-@pytest.fixture(params=["memory", pytest.param("real", marks=pytest.mark.cluster)])
-def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """A cluster to work with."""
+@pytest.fixture(params=["memory", "embedded", pytest.param("real", marks=pytest.mark.cluster)])
+def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cluster]:
+    """A cluster to work with: in memory, the embedded one over a runtime without processes, a real one."""
     if request.param == "memory":
         yield FakeCluster()
+        return
+    if request.param == "embedded":
+        with embedded_cluster(FakeRuntime(tmp_path / "runtime"), tmp_path) as embedded:
+            yield embedded
         return
     from kubedock.kube.gateway import KubeGateway
 
@@ -381,7 +389,7 @@ def test_a_watch_ends_after_its_time(cluster: Cluster, label: str) -> None:
 def test_an_old_version_is_gone(cluster: Cluster, configmap: Callable[..., str], request: pytest.FixtureRequest) -> None:
     """A watch that wants to go on from what was compacted. Of events, which no API server caches: the store alone decides."""
     configmap()
-    if isinstance(cluster, FakeCluster):
+    if isinstance(cluster, FakeCluster | EmbeddedCluster):
         cluster.compact()
     else:
         request.getfixturevalue("real_cluster").compact()
@@ -488,7 +496,7 @@ def test_logs_can_be_cut(cluster: Cluster, pod: Callable[..., str]) -> None:
 def test_a_followed_log_ends_with_its_container(cluster: Cluster, pod: Callable[..., str]) -> None:
     """The end is an end, not a break."""
     name = pod("sh", "-c", "trap 'echo bye; exit 3' TERM; echo up; while true; do sleep 0.1; done")
-    if isinstance(cluster, FakeCluster):
+    if isinstance(cluster, FakeCluster | EmbeddedCluster):
         name = pod("sh", "-c", "trap 'echo bye; exit 3' TERM; echo up; sleep 100")
     stream = cluster.logs(name, LogOptions(follow=True))
     assert texts(stream.read()) == [b"up\n"]
@@ -519,11 +527,13 @@ def test_logs_that_are_not_there(cluster: Cluster, pod: Callable[..., str]) -> N
     """No container of that name, no run before this one, no split streams."""
     name = pod("true")
 
-    for options, text in (
+    refused = [
         (LogOptions(container="other"), f"^container other is not valid for pod {name}$"),
         (LogOptions(previous=True), f'^previous terminated container "main" in pod "{name}" not found$'),
-        (LogOptions(stream="Stdout"), "stream: Forbidden: may not be specified"),
-    ):
+    ]
+    if not isinstance(cluster, EmbeddedCluster):
+        refused.append((LogOptions(stream="Stdout"), "stream: Forbidden: may not be specified"))
+    for options, text in refused:
         with pytest.raises(InvalidParameter, match=text):
             cluster.logs(name, options)
 
