@@ -1,0 +1,64 @@
+"""The node's folder: what lies where, and the lock that keeps two servers apart."""
+
+import fcntl
+import hashlib
+import os
+from pathlib import Path
+
+from kubedock.errors import Unavailable
+
+
+class NodeFolder:
+    """``prefix`` begins the name of everything outside the folder (links, cgroups) that is this node's.
+
+    It comes from the folder's path: who opens the folder again finds what a server that was killed has left.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self.prefix = "kd" + hashlib.sha256(os.fsencode(self.root)).hexdigest()[:5]
+        self._lock = -1
+
+    @property
+    def images(self) -> Path:
+        """The images' read-only trees."""
+        return self.root / "images"
+
+    @property
+    def containers(self) -> Path:
+        """A folder for each container, named by its short id: the shim's socket path has to be short."""
+        return self.root / "c"
+
+    @property
+    def sandboxes(self) -> Path:
+        """A folder for each pod."""
+        return self.root / "p"
+
+    @property
+    def state(self) -> Path:
+        """Where the container runtime keeps its own state."""
+        return self.root / "r"
+
+    def container(self, container_id: str) -> Path:
+        """One container's folder."""
+        return self.containers / container_id[:12]
+
+    def lock(self) -> None:
+        """Make the folder and take it; Unavailable where that cannot be done."""
+        try:
+            for folder in (self.root, self.images, self.containers, self.sandboxes, self.state):
+                folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+            self._lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.unlock()
+            raise Unavailable(f"another kubedock has the folder {self.root}: give each its own --embedded-dir") from None
+        except OSError as error:
+            self.unlock()
+            raise Unavailable(f"the embedded node cannot use its folder {self.root}: {error.strerror}") from error
+
+    def unlock(self) -> None:
+        """Give it back."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
