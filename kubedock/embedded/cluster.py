@@ -10,15 +10,16 @@ from kubedock.cluster import statuses
 from kubedock.cluster.api import ObjectApi
 from kubedock.cluster.kinds import RESOURCES
 from kubedock.cluster.objects import copied
-from kubedock.cluster.protocol import Channels, Json, Kind, LogOptions, ObjectList
+from kubedock.cluster.protocol import ERROR, FAILURE, Channels, Json, Kind, LogOptions, ObjectList
 from kubedock.cluster.store import ObjectStore
 from kubedock.cluster.watching import StoreWatch
+from kubedock.embedded.forwarding import Forwarded
 from kubedock.embedded.logfiles import LogFileStream
 from kubedock.embedded.machine import VERSION, node_object
 from kubedock.embedded.node import Node
 from kubedock.embedded.refusal import Refusal
 from kubedock.embedded.runtime import Runtime
-from kubedock.errors import NotFound
+from kubedock.errors import NotFound, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +106,7 @@ class EmbeddedCluster:
                 return self._runtime.exec(run, argv, stdin=stdin, tty=tty)
         except NotFound:
             logger.debug("pod %s: container %s has just ended", pod, container)
-        return Refusal(statuses.no_container(container))
+        return Refusal(ERROR, statuses.no_container(container))
 
     def attach(self, pod: str, *, container: str = "main", stdin: bool = False, tty: bool = False) -> Channels:
         """See Cluster."""
@@ -115,7 +116,18 @@ class EmbeddedCluster:
                 return self._runtime.attach(run, stdin=stdin, tty=tty)
         except NotFound:
             logger.debug("pod %s: container %s has just ended", pod, container)
-        return Refusal(statuses.nothing_to_attach(pod, self._namespace, container))
+        return Refusal(ERROR, statuses.nothing_to_attach(pod, self._namespace, container))
+
+    def forward(self, pod: str, port: int) -> Channels:
+        """See Cluster."""
+        uid = self._node.uid(pod)
+        try:
+            return Forwarded(self._runtime.dial(uid, port))
+        except NotFound as error:
+            raise Unavailable(f'pod not found ("{pod}_{self._namespace}")') from error
+        except OSError as error:
+            text = f"error forwarding port {port} to pod {uid}, uid : connect: {(error.strerror or str(error)).lower()}"
+            return Refusal(FAILURE, text.encode())
 
     # --- the rest ------------------------------------------------------------------------------------------------
 

@@ -128,8 +128,7 @@ class ContainerStart:
         self._tell(container, "Created", f"Created container: {container.name}")
         began = self._parts.now()
         try:
-            with self._parts.starts:
-                self._parts.runtime.start(spec, lambda ended: self._deliver(lambda: self.ended(container, spec.id, ended)))
+            self._parts.runtime.start(spec, lambda ended: self._deliver(lambda: self.ended(container, spec.id, ended)))
         except StartError as error:
             self._parts.runtime.remove(spec.id)
             if error.reason != "StartError":

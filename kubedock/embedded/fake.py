@@ -3,6 +3,9 @@
 For tests of the node and of all above it: fast, and every end is the test's to give.
 """
 
+import contextlib
+import errno
+import os
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -70,6 +73,7 @@ class FakeRuntime:
         self.failures: list[StartError] = []
         """What the next starts raise."""
         self._addresses = 0
+        self._dialled: list[tuple[threading.Thread, socket.socket]] = []
 
     # --- for tests ---------------------------------------------------------------------------------------------------
 
@@ -114,6 +118,11 @@ class FakeRuntime:
                 self._end_streams(running)
             self.containers.clear()
             self.sandboxes.clear()
+            dialled, self._dialled = self._dialled, []
+        for thread, connection in dialled:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            thread.join(5.0)
 
     def pull(self, ref: str, *, timeout: float, credentials: Sequence[Credentials] = ()) -> Image:
         """See Runtime."""
@@ -277,10 +286,26 @@ class FakeRuntime:
         return running
 
     def dial(self, pod_uid: str, port: int) -> socket.socket:
-        """See Runtime: its pods share this machine's loopback."""
-        if pod_uid not in self.sandboxes:
-            raise NotFound(f"no pod {pod_uid}")
-        return socket.create_connection(("127.0.0.1", port), timeout=5)
+        """See Runtime: the program of the port (``nc -ll -p PORT -e COMMAND``) has the connection as input and output."""
+        with self._lock:
+            running = [one for one in self.containers.values() if one.spec.pod_uid == pod_uid and one.program.code is None]
+            if not running:
+                raise NotFound(f"no pod {pod_uid}")
+            command = next((one.program.listens[port] for one in running if port in one.program.listens), None)
+            if command is None:
+                raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+            near, far = socket.socketpair()
+            thread = threading.Thread(target=self._serve, args=(command, far), name="fake-dial", daemon=True)
+            self._dialled.append((thread, far))
+            thread.start()
+            return near
+
+    def _serve(self, command: Sequence[str], connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            program = Program(command, lambda _, data: connection.sendall(data))
+            program.go()
+            while program.code is None and (data := connection.recv(65536)):
+                program.feed(data)
 
 
 def _finish(channels: FakeChannels, program: Program) -> None:

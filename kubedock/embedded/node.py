@@ -1,6 +1,5 @@
 """The node: a worker for each pod, and what they share. It is the ``PodRunner`` of the embedded cluster's API."""
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -24,8 +23,6 @@ from kubedock.parsing import quantity
 
 LOOPBACK = "127.0.0.1"
 RESOLV_CONF = Path("/etc/resolv.conf")
-STARTS_PER_CPU = 3
-"""So many processes are started at a time: more take no less time together, and longer each."""
 
 
 class Node:
@@ -52,7 +49,6 @@ class Node:
             api=api,
             events=self.events,
             pulls=self._pulls,
-            starts=threading.BoundedSemaphore(STARTS_PER_CPU * (os.cpu_count() or 1)),
             pods=self._pods,
             node=self.name,
             host_ip=self._runtime.gateway or LOOPBACK,
@@ -165,6 +161,9 @@ class Node:
         return found.log
 
     def uid(self, pod: str) -> str:
-        """A pod's uid: NotFound."""
+        """A placed pod's uid: NotFound, InvalidParameter."""
         with self._store.lock:
-            return str(self._store.find("Pod", pod)["metadata"]["uid"])
+            item = self._store.find("Pod", pod)
+        if "nodeName" not in item["spec"]:
+            raise InvalidParameter(f"pod {pod} does not have a host assigned")
+        return str(item["metadata"]["uid"])

@@ -1,16 +1,14 @@
-"""An exec or attach that ends at once with a Status: what it was for does not run."""
+"""An exec, attach or port-forward that ends at once with one message: what it was for does not run."""
 
 import os
 from typing import Self
-
-from kubedock.cluster.protocol import ERROR
 
 
 class Refusal:
     """See Channels."""
 
-    def __init__(self, status: bytes) -> None:
-        self._status: list[tuple[int, bytes]] = [(ERROR, status)]
+    def __init__(self, channel: int, text: bytes) -> None:
+        self._left = [(channel, text)]
         self._fd = os.eventfd(1, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
 
     @property
@@ -21,7 +19,12 @@ class Refusal:
     @property
     def eof(self) -> bool:
         """See Channels."""
-        return not self._status
+        return not self._left
+
+    @property
+    def cut(self) -> bool:
+        """See Channels."""
+        return False
 
     def fileno(self) -> int:
         """See Channels: always readable."""
@@ -29,11 +32,11 @@ class Refusal:
 
     def pending(self) -> bool:
         """See Channels."""
-        return bool(self._status)
+        return bool(self._left)
 
     def receive(self) -> list[tuple[int, bytes]]:
         """See Channels."""
-        told, self._status = self._status, []
+        told, self._left = self._left, []
         return told
 
     def send(self, channel: int, data: bytes) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from kubedock.cluster import Cluster, Kind, LogOptions
+from kubedock.cluster import Channels, Cluster, Kind, LogOptions
 from kubedock.cluster.fake import FakeCluster
+from kubedock.cluster.protocol import DATA, FAILURE
 from kubedock.embedded.cluster import EmbeddedCluster
 from kubedock.embedded.fake import FakeRuntime
-from kubedock.errors import Conflict, Gone, InvalidParameter, NotFound
+from kubedock.errors import Conflict, Gone, InvalidParameter, NotFound, Unavailable
 from kubedock.streams.channels import ExitStatus, exit_status
 from tests.support.embedded import embedded_cluster
 from tests.support.waiting import converse, eventually, gathered, in_thread
@@ -140,6 +141,7 @@ def test_unknown_objects_are_not_found(cluster: Cluster) -> None:
         lambda: cluster.logs("nosuch", LogOptions()),
         lambda: cluster.exec("nosuch", ["true"]),
         lambda: cluster.attach("nosuch"),
+        lambda: cluster.forward("nosuch", 80),
     ):
         with pytest.raises(NotFound, match=r'^pods "nosuch" not found$'):
             attempt()
@@ -615,3 +617,68 @@ def test_attach_sees_what_comes(cluster: Cluster, pod: Callable[..., str]) -> No
 
     assert heard[1] == b"hello\n"
     assert ended(cluster, name)["exitCode"] == 0
+
+
+# --- port-forward ----------------------------------------------------------------------------------------------------
+
+
+def test_a_port_is_forwarded(cluster: Cluster, pod: Callable[..., str]) -> None:
+    """To what listens in the pod: a megabyte goes there and back, on a connection of its own each time."""
+    name, sent = pod("nc", "-ll", "-p", "8080", "-e", "cat"), secrets.token_bytes(1 << 20)
+
+    for data in (b"hello", sent):
+        with eventually(lambda: reached(cluster, name, 8080)) as channels:
+            channels.send(DATA, data)
+            heard = b""
+            for channel, part in converse(channels):
+                assert channel == DATA
+                heard += part
+                if len(heard) == len(data):
+                    break
+        assert heard == data
+
+
+def reached(cluster: Cluster, pod: str, port: int) -> Channels | None:
+    """A forward to a program that has begun to listen; it echoes."""
+    channels = cluster.forward(pod, port)
+    channels.send(DATA, b"?")
+    for message in converse(channels):
+        if message == (DATA, b"?"):
+            return channels
+    channels.close()
+    return None
+
+
+def test_a_forward_ends_with_the_pods_side(cluster: Cluster, pod: Callable[..., str]) -> None:
+    """All that was said comes before the end."""
+    name = pod("nc", "-ll", "-p", "8080", "-e", "echo", "hello")
+
+    def said() -> dict[int, bytes]:
+        with cluster.forward(name, 8080) as channels:
+            return gathered(converse(channels))
+
+    assert eventually(lambda: (heard := said()).get(FAILURE) is None and heard) == {DATA: b"hello\n"}
+
+
+def test_a_port_where_nothing_listens_says_so(cluster: Cluster, pod: Callable[..., str]) -> None:
+    """On a channel of its own, then it is over."""
+    with cluster.forward(pod("sleep", "100"), 8080) as channels:
+        heard = gathered(converse(channels))
+
+    assert list(heard) == [FAILURE]
+    assert b"connection refused" in heard[FAILURE]
+
+
+def test_nothing_is_forwarded_to_a_pod_that_has_ended(cluster: Cluster, pod: Callable[..., str]) -> None:
+    """There is no network to forward to."""
+    name = pod("true")
+    ended(cluster, name)
+
+    def refusal() -> str:
+        try:
+            cluster.forward(name, 8080).close()
+        except Unavailable as error:
+            return str(error)
+        return ""  # its network goes a moment after its end
+
+    assert eventually(refusal) == f'pod not found ("{name}_{cluster.namespace}")'
