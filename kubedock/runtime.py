@@ -99,14 +99,10 @@ class Runtime:
     @classmethod
     def start(cls, settings: Settings) -> "Runtime":
         """Connect, check what kubedock needs, and run. KubedockError with one sentence when it cannot."""
-        cluster = KubeGateway.connect(
-            kubeconfig=settings.kubeconfig or None, context=settings.context or None, namespace=settings.namespace or None
-        )
-        for warning in check(cluster, cluster.namespace):
-            logger.warning("%s", warning)
+        cluster, where = _embedded(settings) if settings.embedded else _connected(settings)
         runtime = cls(cluster, options_of(settings))
         runtime.run()
-        logger.info("containers run in namespace %s, as instance %s", cluster.namespace, runtime._instance)
+        logger.info("containers run %s, as instance %s", where, runtime._instance)
         return runtime
 
     def run(self) -> None:
@@ -153,6 +149,24 @@ class Runtime:
                 except KubedockError as error:
                     logger.warning("clean-up: %s", error)
                     break
+
+
+def _connected(settings: Settings) -> tuple[Cluster, str]:
+    """The cluster of the kubeconfig, checked, and how to say where it is."""
+    cluster = KubeGateway.connect(
+        kubeconfig=settings.kubeconfig or None, context=settings.context or None, namespace=settings.namespace or None
+    )
+    for warning in check(cluster, cluster.namespace):
+        logger.warning("%s", warning)
+    return cluster, f"in namespace {cluster.namespace}"
+
+
+def _embedded(settings: Settings) -> tuple[Cluster, str]:
+    """This machine as a cluster, and how to say so."""
+    from kubedock.embedded.opening import open_cluster  # noqa: PLC0415 - costs 0.2 s, for nothing on a real cluster
+
+    cluster = open_cluster(settings)
+    return cluster, f"on this machine by {cluster.runtime}"
 
 
 def options_of(settings: Settings) -> Options:

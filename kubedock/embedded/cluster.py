@@ -54,6 +54,11 @@ class EmbeddedCluster:
         return self._namespace
 
     @property
+    def runtime(self) -> str:
+        """The name of what runs the containers."""
+        return self._runtime.name
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What this machine does not allow: for the log and for ``docker info``."""
         return self._runtime.warnings
