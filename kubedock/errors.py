@@ -99,6 +99,13 @@ class PortAllocated(System):
     """A port that is to be published is somebody else's."""
 
 
+class CannotPublish(System):
+    """The ports of a container cannot be published, so it is not started."""
+
+    def __init__(self, name: str, endpoint_id: str, reason: str) -> None:
+        super().__init__(f"driver failed programming external connectivity on endpoint {name} ({endpoint_id}): {reason}")
+
+
 class AmbiguousReference(InvalidParameter):
     """A prefix fits several ids."""
 

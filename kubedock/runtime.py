@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from kubedock.background.drain import Drain
-from kubedock.background.listeners import Listeners
+from kubedock.background.listeners import Listeners, own_addresses
 from kubedock.background.logfeed import LogFeeds
 from kubedock.background.tasks import Tasks
 from kubedock.background.watcher import Watcher
@@ -19,7 +19,7 @@ from kubedock.domain.container import ContainerRecord
 from kubedock.domain.network import Network
 from kubedock.domain.volume import Volume
 from kubedock.engine import Engine
-from kubedock.engine.core import Core, Limits
+from kubedock.engine.core import Core, Limits, PortMode
 from kubedock.engine.events import EventBus
 from kubedock.engine.networks import NetworkNameTaken
 from kubedock.errors import Conflict, KubedockError, NameTaken, NoSuchContainer, NoSuchNetwork, NoSuchVolume, Unavailable
@@ -27,12 +27,15 @@ from kubedock.kube import labels
 from kubedock.kube.gateway import KubeGateway
 from kubedock.kube.manifest import PodDefaults
 from kubedock.kube.preflight import check
+from kubedock.parsing import Address
 from kubedock.settings import Settings
 from kubedock.state.archive import LogArchive
 from kubedock.state.sessions import Bell, Sessions
 from kubedock.state.store import MemoryStore
 
 logger = logging.getLogger(__name__)
+
+LOOPBACK, EVERYWHERE = ("127.0.0.1", "::1"), ("0.0.0.0", "::")  # noqa: S104 - for a server that serves all addresses
 
 
 def new_id() -> str:
@@ -52,6 +55,8 @@ class Options:
     defaults: PodDefaults
     limits: Limits = field(default_factory=Limits)
     workload: Literal["auto", "pod", "deployment"] = "auto"
+    publish_on: tuple[str, ...] = LOOPBACK
+    port_mode: PortMode = "auto"
 
 
 class Runtime:
@@ -86,20 +91,18 @@ class Runtime:
             workload=options.workload,
             now=clock,
             new_id=new_id,
+            publish_on=own_addresses(options.publish_on),
+            port_mode=options.port_mode,
         )
         self.engine = Engine.of(core)
 
     @classmethod
     def start(cls, settings: Settings) -> "Runtime":
         """Connect, check what kubedock needs, and run. KubedockError with one sentence when it cannot."""
-        cluster = KubeGateway.connect(
-            kubeconfig=settings.kubeconfig or None, context=settings.context or None, namespace=settings.namespace or None
-        )
-        for warning in check(cluster, cluster.namespace):
-            logger.warning("%s", warning)
+        cluster, where = _embedded(settings) if settings.embedded else _connected(settings)
         runtime = cls(cluster, options_of(settings))
         runtime.run()
-        logger.info("containers run in namespace %s, as instance %s", cluster.namespace, runtime._instance)
+        logger.info("containers run %s, as instance %s", where, runtime._instance)
         return runtime
 
     def run(self) -> None:
@@ -148,6 +151,24 @@ class Runtime:
                     break
 
 
+def _connected(settings: Settings) -> tuple[Cluster, str]:
+    """The cluster of the kubeconfig, checked, and how to say where it is."""
+    cluster = KubeGateway.connect(
+        kubeconfig=settings.kubeconfig or None, context=settings.context or None, namespace=settings.namespace or None
+    )
+    for warning in check(cluster, cluster.namespace):
+        logger.warning("%s", warning)
+    return cluster, f"in namespace {cluster.namespace}"
+
+
+def _embedded(settings: Settings) -> tuple[Cluster, str]:
+    """This machine as a cluster, and how to say so."""
+    from kubedock.embedded.opening import open_cluster  # noqa: PLC0415 - costs 0.2 s, for nothing on a real cluster
+
+    cluster = open_cluster(settings)
+    return cluster, f"on this machine by {cluster.runtime}"
+
+
 def options_of(settings: Settings) -> Options:
     """What the settings say about the engine, with a new instance's name."""
     return Options(
@@ -171,4 +192,13 @@ def options_of(settings: Settings) -> Options:
         ),
         limits=Limits(start=settings.timeout, pull=settings.pull_timeout, schedule=settings.schedule_timeout),
         workload=settings.workload,
+        publish_on=publish_on(settings.listen_addr),
+        port_mode=settings.port_mode,
     )
+
+
+def publish_on(address: Address | None) -> tuple[str, ...]:
+    """Where ports are published by a server that serves on this address: on loopback, and where else it serves."""
+    if address is None:
+        return LOOPBACK
+    return EVERYWHERE if address.everywhere else (*LOOPBACK, address.host)

@@ -36,6 +36,12 @@ ID = "0123456789abcdef" * 4
             'cannot remove container "/db": container is paused:'
             " unpause and then stop the container before removing or force remove",
         ),
+        (
+            errors.CannotPublish("web", ID, "Bind for 0.0.0.0:80 failed: port is already allocated"),
+            errors.System,
+            f"driver failed programming external connectivity on endpoint web ({ID}):"
+            " Bind for 0.0.0.0:80 failed: port is already allocated",
+        ),
         (errors.RemovalInProgress(ID), errors.Conflict, f"removal of container {ID} is already in progress"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,

@@ -2,6 +2,7 @@
 
 ``echo``, ``printf``, ``cat``, ``exit``, ``true``, ``false``, ``trap``, ``sleep`` and ``kill`` are known, alone or as
 ``sh -c "…; …"``. Anything else runs until it gets a signal. ``sleep`` lasts until a signal, too: no time passes here.
+``nc -ll -p PORT -e COMMAND …`` runs a command for each connection that is forwarded to that port.
 """
 
 import re
@@ -125,6 +126,8 @@ class Program:
         self.code: int | None = None
         self.signals: list[str] = []
         self.reads = False
+        self.listens: dict[int, list[str]] = {}
+        """What is run for a connection, by port."""
         self._status = 0
         shell = len(argv) >= 3 and argv[0] in SHELLS and argv[1] in ("-c", "-ec", "-xc")
         self._todo = statements(argv[2]) if shell else [Statement(";", list(argv) or ["forever"])]
@@ -160,6 +163,9 @@ class Program:
                 self._trap(arguments)
             case "kill" if self._kill is not None:
                 self._status = self._send(arguments)
+            case "nc" if arguments[:2] == ["-ll", "-p"] and arguments[3:4] == ["-e"]:
+                self.listens[int(arguments[2])] = arguments[4:]
+                return bool(self._todo) and self._todo[0].when == "&"
             case "cat" if not arguments:
                 self.reads = True
                 return False

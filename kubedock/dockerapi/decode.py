@@ -141,12 +141,17 @@ def _texts(values: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def _ports(config: Json, host: Json) -> tuple[Port, ...]:
-    found = [port for key in config.get("ExposedPorts", ()) for port in ports.parse(key)]
+    exposed = [port for key in config.get("ExposedPorts", ()) for port in ports.parse(key)]
     bound: Mapping[str, list[dict[str, str | None]] | None] = host.get("PortBindings", {})
-    for key, bindings in bound.items():
-        published = tuple((binding.get("HostIp") or "", binding.get("HostPort") or "") for binding in bindings or [{}])
-        found += [Port(port.number, port.protocol, published) for port in ports.parse(key)]
-    return ports.merge(found)
+    found = ports.merge(
+        Port(port.number, port.protocol, tuple(map(rules.port_binding, bindings or [{}])))
+        for key, bindings in bound.items()
+        for port in ports.parse(key)
+    )
+    if host.get("PublishAllPorts"):
+        asked = {port.key for port in found}
+        found += tuple(Port(port.number, port.protocol, (("", ""),)) for port in ports.merge(exposed) if port.key not in asked)
+    return ports.merge((*exposed, *found))
 
 
 def _restart(host: Json) -> RestartPolicy:
@@ -248,6 +253,13 @@ def _warnings_together(config: Json, host: Json) -> list[str]:
         found.append("Entrypoint [] is not applied without a Cmd: the image's command is not known")
     if config.get("Hostname") and host.get("NetworkMode") == "host":
         found.append("Hostname is not applied: a pod on its node's network has the node's name")
+    publishes_all = host.get("PublishAllPorts", False)
+    if host.get("NetworkMode") == "host" and (host.get("PortBindings") or publishes_all):
+        found.append("Published ports are discarded when using host network mode")
+    elif publishes_all and not config.get("ExposedPorts") and not host.get("PortBindings"):
+        found.append("PublishAllPorts publishes nothing: the request exposes no ports, and the image's own are not known yet")
+    elif publishes_all:
+        found += filter(None, (rules.not_published("PublishAllPorts", key) for key in config.get("ExposedPorts", ())))
     return found
 
 

@@ -70,7 +70,7 @@ def container_summary(view: ContainerView) -> Json:
         "ImageID": record.image_id,
         "Command": " ".join(f"'{word}'" if " " in word else word for word in _command_line(spec)),
         "Created": int(record.created_at.timestamp()),
-        "Ports": [{"PrivatePort": port.number, "Type": port.protocol} for port in spec.ports] if view.status.running else [],
+        "Ports": _port_list(view),
         "Labels": dict(spec.labels),
         "State": view.status.state,
         "Status": status_text(view.status, view.now or record.created_at),
@@ -182,11 +182,36 @@ def _network_settings(view: ContainerView) -> Json:
         "LinkLocalIPv6PrefixLen": 0,
         "SecondaryIPAddresses": None,
         "SecondaryIPv6Addresses": None,
-        "Ports": {port.key: None for port in view.record.spec.ports} if view.status.running else {},
+        "Ports": _port_map(view),
         **{key: bridge.get(key, "") for key in texts},
         **{key: bridge.get(key, 0) for key in ("IPPrefixLen", "GlobalIPv6PrefixLen")},
         "Networks": networks,
     }
+
+
+def _port_map(view: ContainerView) -> Json:
+    """Inspect's ports: null where one is not published."""
+    if not view.has_ports:
+        return {}
+    found: dict[str, list[Json] | None] = {port.key: None for port in view.record.spec.ports}
+    for each in view.published:
+        found[each.key] = [*(found.get(each.key) or ()), {"HostIp": each.host_ip, "HostPort": str(each.host_port)}]
+    return found
+
+
+def _port_list(view: ContainerView) -> list[Json]:
+    """The list's ports, one item per address."""
+    if not view.has_ports:
+        return []
+    shown = [
+        {"IP": each.host_ip, "PrivatePort": each.number, "PublicPort": each.host_port, "Type": each.protocol}
+        for each in view.published
+    ]
+    known = {each.key for each in view.published}
+    return [
+        *shown,
+        *({"PrivatePort": port.number, "Type": port.protocol} for port in view.record.spec.ports if port.key not in known),
+    ]
 
 
 def _networks(view: ContainerView) -> Json:

@@ -152,7 +152,7 @@ HOST_CONFIG = (
     _accepted("HostConfig.ContainerIDFile", "string", "Concerns the client, which writes it."),
     _warned("HostConfig.LogConfig", "object", "The kubelet keeps the logs; `json-file` without options is fine.", rules.log_config),
     _honoured("HostConfig.NetworkMode", "string", "`container:` is refused; see the notes for the others.", rules.network_mode),
-    _warned("HostConfig.PortBindings", "ports", "Not published yet.", rules.port_bindings),
+    _honoured("HostConfig.PortBindings", "ports", "TCP ports; others are a warning.", rules.port_bindings),
     _honoured("HostConfig.RestartPolicy", "object", rule=rules.restart_policy),
     _honoured("HostConfig.AutoRemove", "boolean"),
     _warning("HostConfig.VolumeDriver", "string", "volumes are the cluster's", unless=("local",)),
@@ -179,7 +179,9 @@ HOST_CONFIG = (
     _warning("HostConfig.OomScoreAdj", "integer", "the kubelet sets it by the pod's quality of service"),
     _honoured("HostConfig.PidMode", "string", "`host`; `container:` is refused.", rules.pid_mode),
     _honoured("HostConfig.Privileged", "boolean"),
-    _warning("HostConfig.PublishAllPorts", "boolean", rules.PORTS),
+    _honoured(
+        "HostConfig.PublishAllPorts", "boolean", "The TCP ports of ExposedPorts: the image's own are not known yet.", rules.nothing
+    ),
     _honoured("HostConfig.ReadonlyRootfs", "boolean"),
     _honoured(
         "HostConfig.SecurityOpt",

@@ -6,18 +6,17 @@ have the names of their fields.
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from kubedock.dockerapi import volumes
 from kubedock.dockerapi.kinds import optional
-from kubedock.domain import ids, names, ports, units
+from kubedock.domain import ids, names, ports, publishing, units
 from kubedock.domain import image as references
 from kubedock.errors import InvalidParameter, NotImplemented
 
 Rule = Callable[[Any], str | Iterable[str] | None]
 
-PORTS = "ports are not published yet; the container's own ports can be reached at its pod's address"
 NAMES = "names on networks do not resolve yet"
 NETWORKS = f"networks are records only: {NAMES}"
 VOLUMES = volumes.VOLUMES
@@ -326,12 +325,26 @@ def exposed_ports(value: dict[str, Any]) -> None:
         ports.parse(key)
 
 
-def port_bindings(value: dict[str, Any]) -> str | None:
-    for key, bindings in value.items():
-        ports.parse(key)
+def port_bindings(value: dict[str, Any]) -> tuple[str, ...]:
+    for bindings in value.values():
         for binding in bindings or ():
-            ports.parse_host_port(binding.get("HostPort") or "")
-    return f"PortBindings is not applied: {PORTS}" if value else None
+            port_binding(binding)
+    return tuple(filter(None, (not_published("PortBindings", key) for key in value)))
+
+
+def port_binding(binding: Mapping[str, str | None]) -> tuple[str, str]:
+    """The address, "" for any, and the port or range of ports, as they are written."""
+    host = binding.get("HostIp") or ""
+    if host:
+        _address(host, f"invalid IP address: {host}")
+        host = str(ipaddress.ip_address(host))
+    return host, ports.parse_host_port(binding.get("HostPort") or "")
+
+
+def not_published(field: str, key: str) -> str | None:
+    """The warning where ports of this protocol cannot be published."""
+    protocol = ports.parse(key)[0].protocol
+    return None if protocol in publishing.PROTOCOLS else f"{field} {key} is not applied: only TCP ports are published"
 
 
 def network_mode(value: str) -> str | None:

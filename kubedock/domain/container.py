@@ -35,6 +35,21 @@ class Port:
 
 
 @dataclass(frozen=True, slots=True)
+class Published:
+    """A container's port and where it is listened on for it, as clients are shown it: an address and a number."""
+
+    number: int
+    protocol: str
+    host_ip: str
+    host_port: int
+
+    @property
+    def key(self) -> str:
+        """Docker's spelling of the container's port."""
+        return f"{self.number}/{self.protocol}"
+
+
+@dataclass(frozen=True, slots=True)
 class Resources:
     """Limits. Memory in bytes, CPU in billionths of one; 0 is none."""
 
@@ -124,7 +139,8 @@ class ContainerRecord:
     ``run`` counts the starts (0: never started); ``object_name`` is the pod's or the Deployment's name of that run,
     None while there is none. ``started_at`` belongs to the current run and is written once, when it is first seen to
     run. ``outcome`` is that of the run when it has ended. ``stopped`` says that the user ended it (unless-stopped and
-    on-failure do not bring it back then). ``restarting`` says that the policy will start the next run.
+    on-failure do not bring it back then). ``restarting`` says that the policy will start the next run. ``published``
+    is what is listened on for the run; after its end it is only remembered, so that the next run gets the same numbers.
     """
 
     id: str
@@ -142,6 +158,7 @@ class ContainerRecord:
     restarting: bool = False
     removing: bool = False
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
+    published: tuple[Published, ...] = ()
 
     @property
     def short_id(self) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from kubedock.domain.container import ContainerRecord
+from kubedock.domain.container import ContainerRecord, Published
 from kubedock.domain.network import Network
 from kubedock.domain.status import Observed, Status
 
@@ -22,6 +22,16 @@ class ContainerView:
     networks: Mapping[str, Network] = field(default_factory=dict)
     now: datetime | None = None
     execs: tuple[str, ...] = ()
+
+    @property
+    def has_ports(self) -> bool:
+        """Its ports can be told of: it runs, and is not between two runs of its policy."""
+        return self.record.alive and self.status.running
+
+    @property
+    def published(self) -> tuple[Published, ...]:
+        """Where its ports are listened on now."""
+        return self.record.published if self.has_ports else ()
 
     @property
     def ip(self) -> str:

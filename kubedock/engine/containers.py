@@ -14,10 +14,12 @@ from kubedock.domain.network import Endpoint, EndpointRequest, Network
 from kubedock.domain.status import status
 from kubedock.domain.view import ContainerView
 from kubedock.domain.volume import Mount
+from kubedock.engine.addresses import wait_for_address
 from kubedock.engine.core import Core
 from kubedock.engine.images import Images
 from kubedock.engine.lifecycle import Lifecycle
 from kubedock.engine.networks import Networks
+from kubedock.engine.publishing import Publishing
 from kubedock.engine.starting import Starting
 from kubedock.engine.stopping import Stopping
 from kubedock.engine.volumes import Volumes
@@ -66,7 +68,9 @@ class Containers:
     ) -> None:
         self._core, self._lifecycle, self._workloads = core, lifecycle, workloads
         self._images, self._networks, self._volumes = images, networks, volumes
-        starting = Starting(core, lifecycle, workloads)
+        publishing = Publishing(core)
+        lifecycle.followers.append(publishing)
+        starting = Starting(core, lifecycle, workloads, publishing)
         stopping = Stopping(core, lifecycle, workloads, starting)
         self.start = starting.start
         self.stop, self.kill, self.restart = stopping.stop, stopping.kill, stopping.restart
@@ -152,22 +156,9 @@ class Containers:
         if view.status.state == "running" and not view.ip and record.started_at is not None:
             left = self._core.limits.address - (self._core.now() - record.started_at).total_seconds()
             if left > 0:
-                self._wait_for_address(record, min(left, self._core.limits.address))
+                wait_for_address(self._core, record, min(left, self._core.limits.address))
                 view = self._view(self._core.containers.find(record.id))
         return view
-
-    def _wait_for_address(self, record: ContainerRecord, seconds: float) -> None:
-        with self._core.bell.listening(record.id) as changed:
-            waited = 0.0
-            began = self._core.now()
-            while waited < seconds:
-                observed = self._core.watcher.observed(record.short_id, record.run)
-                now = self._core.containers.get(record.id)
-                if (observed is not None and observed.ip) or now is None or not now.alive:
-                    return
-                changed.wait(seconds - waited)
-                changed.clear()
-                waited = (self._core.now() - began).total_seconds()
 
     def views(self) -> list[ContainerView]:
         """All of them, for other groups' questions (who uses this image, who is on this network)."""

@@ -1,6 +1,6 @@
 """What the use cases share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -19,6 +19,9 @@ from kubedock.kube.manifest import PodDefaults
 from kubedock.state.archive import LogArchive
 from kubedock.state.sessions import Bell, Sessions
 from kubedock.state.store import Store
+
+PortMode = Literal["auto", "direct", "forward"]
+"""How published ports reach their container: by its pod's address, through the API server, or as it turns out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,8 @@ class Limits:
 class Core:
     """The parts that the groups of use cases work with; built once by ``runtime``.
 
-    ``now`` and ``new_id`` (64 hex digits) are arguments, so that tests can decide them.
+    ``now`` and ``new_id`` (64 hex digits) are arguments, so that tests can decide them. ``publish_on`` are the addresses
+    of this machine that ports are published on where the client names none.
     """
 
     cluster: Cluster
@@ -62,3 +66,5 @@ class Core:
     workload: Literal["auto", "pod", "deployment"]
     now: Callable[[], datetime]
     new_id: Callable[[], str]
+    publish_on: Sequence[str]
+    port_mode: PortMode = "auto"

@@ -6,10 +6,13 @@ from dataclasses import replace
 from kubedock.domain.container import ContainerRecord, Outcome
 from kubedock.domain.names import object_name
 from kubedock.domain.status import Failure, Observed
+from kubedock.engine.connections import Connections
 from kubedock.engine.core import Core
 from kubedock.engine.lifecycle import NEVER_RAN, Lifecycle
+from kubedock.engine.publishing import Publishing
 from kubedock.engine.workloads import RETRY_SECONDS, Workloads
 from kubedock.errors import (
+    CannotPublish,
     Conflict,
     Forbidden,
     InvalidParameter,
@@ -31,8 +34,9 @@ UNKNOWN = 128
 class Starting:
     """The use case ``start``, also for restarts by policy."""
 
-    def __init__(self, core: Core, lifecycle: Lifecycle, workloads: Workloads) -> None:
-        self._core, self._lifecycle, self._workloads = core, lifecycle, workloads
+    def __init__(self, core: Core, lifecycle: Lifecycle, workloads: Workloads, publishing: Publishing) -> None:
+        self._core, self._lifecycle, self._workloads, self._publishing = core, lifecycle, workloads, publishing
+        self._connections = Connections(core)
 
     def start(self, ref: str) -> None:
         """Start. NotModified when it runs already; what the cluster or the runtime says when it cannot be started."""
@@ -86,20 +90,23 @@ class Starting:
         change = self._core.containers.update(container_id, begun)
         if change is None:
             raise NoSuchContainer(container_id)
+        record = change.after
         try:
-            self._workloads.post(change.after)
+            record = self._publishing.publish(record, self._connections.serve)
+            self._workloads.post(record)
         except KubedockError as error:
             if by_policy and isinstance(error, Unavailable):
-                self._not_begun(before, change.after)
+                self._not_begun(before, record)
             else:
-                self._failed(change.after, Outcome(UNKNOWN, error=str(error), started=False))
+                self._failed(record, Outcome(UNKNOWN, error=str(error), started=False), posted=not isinstance(error, CannotPublish))
             raise
-        self._limit(change.after)
-        self._lifecycle.changed(change.after.short_id)
-        return change.after
+        self._limit(record)
+        self._lifecycle.changed(record.short_id)
+        return record
 
     def _not_begun(self, before: ContainerRecord, record: ContainerRecord) -> None:
         """A policy's next run could not be posted in an outage: it is still to come. A pod that was made all the same goes."""
+        self._publishing.ended(record)
         self._workloads.delete_or_try_later(record)
 
         def as_before(now: ContainerRecord) -> ContainerRecord:
@@ -187,10 +194,11 @@ class Starting:
         self._failed(record, Outcome(code, error=message, started=False))
         return _error(failure, message)
 
-    def _failed(self, record: ContainerRecord, outcome: Outcome) -> None:
+    def _failed(self, record: ContainerRecord, outcome: Outcome, *, posted: bool = True) -> None:
         """The container keeps its reason; its pod, which never ran anything, must not start behind our back."""
         self._lifecycle.end(record.id, record.run, outcome)
-        self._workloads.delete_or_try_later(record)
+        if posted:
+            self._workloads.delete_or_try_later(record)
         self._core.containers.update(record.id, lambda r: replace(r, object_name=None) if r.run == record.run else r)
         self._core.watcher.forget(record.short_id, record.run)
         if record.spec.auto_remove:

@@ -94,12 +94,15 @@ def find(kubeconfig: str | None, context: str | None) -> Source:
     if kubeconfig:
         missing = [part for part in kubeconfig.split(os.pathsep) if part and not Path(part).expanduser().exists()]
         if len(missing) == len([part for part in kubeconfig.split(os.pathsep) if part]):
-            raise InvalidParameter(f"kubeconfig {kubeconfig} does not exist")
+            raise InvalidParameter(
+                f"kubeconfig {kubeconfig} does not exist (--embedded runs containers on this machine, without a cluster)"
+            )
         return Source(kubeconfig, context)
     if (SERVICE_ACCOUNT / "token").exists() and context is None:
         return Source(None, None)
     if not Path(USUAL_KUBECONFIG).expanduser().exists():
         raise InvalidParameter(
-            "no cluster is configured: give --kubeconfig (or KUBECONFIG), or run in a pod with a service account"
+            "no cluster is configured: give --kubeconfig (or KUBECONFIG), run in a pod with a service account,"
+            " or use --embedded to run containers on this machine"
         )
     return Source(USUAL_KUBECONFIG, context)

@@ -20,6 +20,7 @@ RIGHTS = (
     # over WebSockets: get up to Kubernetes 1.34, create from 1.35
     Right("", "pods/exec", ("create", "get"), "docker exec, and signals to a container's process"),
     Right("", "pods/attach", ("create", "get"), "docker attach"),
+    Right("", "pods/portforward", ("create", "get"), "published ports where pods' addresses cannot be reached", optional=True),
     Right(
         "apps",
         "deployments",

@@ -84,8 +84,9 @@ def test_bad_options_are_refused_with_a_sentence(docker: DockerCli, options: tup
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("-p", "80"), "PortBindings is not applied"),
-        (("-P",), "PublishAllPorts is not applied"),
+        (("-p", "53/udp"), "PortBindings 53/udp is not applied"),
+        (("-P",), "PublishAllPorts publishes nothing"),
+        (("-p", "80", "--network", "host"), "Published ports are discarded when using host network mode"),
         (("--health-cmd", "true"), "Healthcheck is not"),
         (("--ulimit", "nofile=100"), "Ulimits is not applied"),
         (("--init",), "Init is not applied"),

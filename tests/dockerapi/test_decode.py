@@ -34,6 +34,9 @@ PLAIN = json.loads("""
 """)
 
 
+NOTHING_EXPOSED = "PublishAllPorts publishes nothing: the request exposes no ports, and the image's own are not known yet"
+
+
 def spec_of(config: dict | None = None, **host: object) -> ContainerSpec:
     """The spec of a request, without what is kept to be shown again."""
     made = decode.create({"Image": "alpine", **(config or {}), "HostConfig": host}, {})
@@ -343,6 +346,40 @@ def test_warnings_that_need_two_fields():
         "MemorySwap is not applied: a pod has the swap that its node gives",
         "Hostname is not applied: a pod on its node's network has the node's name",
     )
+
+
+@pytest.mark.parametrize(
+    ("config", "host", "found", "warnings"),
+    [
+        ({"ExposedPorts": {"80": {}}}, {"PublishAllPorts": True}, (Port(80, "tcp", (("", ""),)),), ()),
+        (
+            {"ExposedPorts": {"80": {}, "81": {}}},
+            {"PublishAllPorts": True, "PortBindings": {"80/tcp": [{"HostIp": "::0", "HostPort": "8080"}]}},
+            (Port(80, "tcp", (("::", "8080"),)), Port(81, "tcp", (("", ""),))),
+            (),
+        ),
+        (
+            {"ExposedPorts": {"53/udp": {}, "53": {}}},
+            {"PublishAllPorts": True},
+            (Port(53, "tcp", (("", ""),)), Port(53, "udp", (("", ""),))),
+            ("PublishAllPorts 53/udp is not applied: only TCP ports are published",),
+        ),
+        ({}, {"PublishAllPorts": True}, (), (NOTHING_EXPOSED,)),
+        ({}, {"PublishAllPorts": True, "PortBindings": {"80/tcp": []}}, (Port(80, "tcp", (("", ""),)),), ()),
+        (
+            {},
+            {"NetworkMode": "host", "PortBindings": {"80/tcp": None}},
+            (Port(80, "tcp", (("", ""),)),),
+            ("Published ports are discarded when using host network mode",),
+        ),
+        ({"ExposedPorts": {"80": {}}}, {"NetworkMode": "host"}, (Port(80),), ()),
+    ],
+)
+def test_ports(config, host, found, warnings):
+    """Bindings, and the exposed ports where all are to be published."""
+    made = decode.create({"Image": "a", **config, "HostConfig": host}, {})
+
+    assert (made.spec.ports, made.warnings) == (found, warnings)
 
 
 def test_an_endpoint_of_a_connect():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubedock.dockerapi import decode, encode, versions
-from kubedock.domain.container import ContainerRecord, ContainerSpec
+from kubedock.domain.container import ContainerRecord, ContainerSpec, Outcome, Published
 from kubedock.domain.event import Event
 from kubedock.domain.network import Endpoint, Network
 from kubedock.domain.status import Observed, Status
@@ -51,7 +51,7 @@ def view(status: Status = RUNNING, body: dict | None = None, ip: str = "10.1.2.3
     endpoints = {
         network.id: Endpoint(network.id, network.name[0] * 64, ("db",) if network is WEB else ()) for network in (BRIDGE, WEB)
     }
-    record = ContainerRecord(ID, "db", spec, NOW - timedelta(minutes=2), IMAGE.id, endpoints=endpoints)
+    record = ContainerRecord(ID, "db", spec, NOW - timedelta(minutes=2), IMAGE.id, run=1, endpoints=endpoints)
     observed = Observed("pod", "uid", ip=ip) if ip else None
     return ContainerView(replace(record, **changes), observed, status, {BRIDGE.id: BRIDGE, WEB.id: WEB}, NOW + timedelta(minutes=2))
 
@@ -261,6 +261,27 @@ def test_an_item_of_the_list():
         "Mounts": encode.container_inspect(view())["Mounts"],
     }
     assert encode.container_summary(view(EXITED))["Ports"] == []
+
+
+def test_published_ports():
+    """In inspect by port, in the list one by one; only while they are listened on."""
+    published = tuple(Published(80, "tcp", host, 32768) for host in ("0.0.0.0", "::"))
+    body = {**BODY, "ExposedPorts": {"80/tcp": {}, "53/udp": {}}}
+    shown = view(body=body, published=published)
+
+    assert encode.container_inspect(shown)["NetworkSettings"]["Ports"] == {
+        "53/udp": None,
+        "80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "32768"}, {"HostIp": "::", "HostPort": "32768"}],
+    }
+    assert encode.container_summary(shown)["Ports"] == [
+        {"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 32768, "Type": "tcp"},
+        {"IP": "::", "PrivatePort": 80, "PublicPort": 32768, "Type": "tcp"},
+        {"PrivatePort": 53, "Type": "udp"},
+    ]
+    for gone in (view(EXITED, body, published=published), view(body=body, published=published, outcome=Outcome(0))):
+        assert gone.published == ()
+    between_two_runs = view(replace(RUNNING, state="restarting"), body, published=published, outcome=Outcome(1), restarting=True)
+    assert encode.container_inspect(between_two_runs)["NetworkSettings"]["Ports"] == {}
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,6 @@ def test_the_docs_show_every_row():
 VOLUME = {"Type": "volume", "Source": "data", "Target": "/data"}
 VOLUMES = "Volumes are empty directories of the container's pod: nothing is shared, and nothing is left when it ends."
 SOCKET = "docker.sock is not mounted: the container cannot reach kubedock through it"
-PORTS = "ports are not published yet; the container's own ports can be reached at its pod's address"
 NAMES = "names on networks do not resolve yet"
 ADDRESS = "the cluster's network chooses a pod's addresses"
 KUBELET = "the kubelet has no such limit for a pod"
@@ -216,11 +215,13 @@ EXAMPLES = [
         InvalidParameter("invalid network mode: invalid container format container:<name|id>"),
     ),
     ("HostConfig.PortBindings", {}, QUIET),
+    ("HostConfig.PortBindings", {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8000-8010"}, {}], "81": None}, QUIET),
     (
         "HostConfig.PortBindings",
-        {"80/tcp": [{"HostIp": "", "HostPort": ""}]},
-        [f"PortBindings is not applied: {PORTS}"],
+        {"53/udp": None, "9/sctp": []},
+        [f"PortBindings {key} is not applied: only TCP ports are published" for key in ("53/udp", "9/sctp")],
     ),
+    ("HostConfig.PortBindings", {"80/tcp": [{"HostIp": "web"}]}, InvalidParameter("invalid IP address: web")),
     ("HostConfig.PortBindings", {"80/tcp": [{"HostPort": "x"}]}, InvalidParameter('invalid port specification: "x"')),
     ("HostConfig.RestartPolicy", {"Name": "always"}, QUIET),
     ("HostConfig.RestartPolicy", {"Name": "", "MaximumRetryCount": 0}, QUIET),
@@ -333,11 +334,7 @@ EXAMPLES = [
     ("HostConfig.PidMode", "container:x", NotImplemented(f"PidMode container: is not supported: {JOIN.format('namespaces')}")),
     ("HostConfig.PidMode", "x", InvalidParameter("invalid PID mode: x")),
     ("HostConfig.Privileged", True, QUIET),
-    (
-        "HostConfig.PublishAllPorts",
-        True,
-        [f"PublishAllPorts is not applied: {PORTS}"],
-    ),
+    ("HostConfig.PublishAllPorts", True, QUIET),
     ("HostConfig.ReadonlyRootfs", True, QUIET),
     ("HostConfig.SecurityOpt", ["no-new-privileges", "seccomp=unconfined", "apparmor:unconfined"], QUIET),
     ("HostConfig.SecurityOpt", ["seccomp=builtin", "no-new-privileges=false"], QUIET),
@@ -449,13 +446,14 @@ SOCKET_MOUNT = {"Type": "bind", "Source": "/run/docker.sock", "Target": "/run/do
 TMPFS_MOUNT = {"Type": "tmpfs", "Target": "/t"}
 MOUNT_OF = {"BindOptions": SOCKET_MOUNT, "TmpfsOptions": TMPFS_MOUNT, "Type": {"Target": "/data"}}
 BESIDE = {"CpuPeriod": {"CpuQuota": 50_000}}
+CONFIG_BESIDE = {"PublishAllPorts": {"ExposedPorts": {"80/tcp": {}}}}
 REQUIRED = ("Image", options.MOUNT + "Type", options.MOUNT + "Target")
 
 
 def request(path: str, value: object) -> dict:
     """A create request that is plain but for one field."""
-    body = {"Image": "alpine"}
     where, _, key = path.rpartition(".")
+    body = {"Image": "alpine", **CONFIG_BESIDE.get(key, {})}
     match where + "." if where else "":
         case "":
             body[key] = value

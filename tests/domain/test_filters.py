@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubedock.domain import filters, ids, image
-from kubedock.domain.container import ContainerRecord, ContainerSpec, Port
+from kubedock.domain.container import ContainerRecord, ContainerSpec, Outcome, Port, Published
 from kubedock.domain.event import Event
 from kubedock.domain.network import Endpoint, Network
 from kubedock.domain.status import Status
@@ -32,6 +32,9 @@ def container(name: str, status: Status, age: int, network: Network = BRIDGE, **
         NOW - timedelta(minutes=age),
         ALPINE.image_id,
         endpoints={network.id: Endpoint(network.id, "e")},
+        run=0 if status is CREATED else 1,
+        outcome=Outcome(3) if status is EXITED else None,
+        published=(Published(80, "tcp", "0.0.0.0", 8080),),
     )
     return ContainerView(record, None, status, {network.id: network})
 
@@ -91,6 +94,10 @@ ALL = [
         ({"expose": ("80/udp",)}, ""),
         ({"expose": ()}, "abe bob cat.1"),
         ({"publish": ("80",)}, ""),
+        ({"publish": ("8080",)}, "abe"),
+        ({"publish": ("8000-9000/tcp",)}, "abe"),
+        ({"publish": ("8080/udp",)}, ""),
+        ({"publish": ("8080",), "expose": ("1",)}, "abe"),
         ({"before": ("bob",)}, "abe"),
         ({"before": (ALL[1].record.id,)}, "abe"),
         ({"since": ("/abe",)}, "bob cat.1"),

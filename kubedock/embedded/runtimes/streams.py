@@ -145,7 +145,7 @@ class LocalChannels:
         self._ends_with_output = ends_with_output
         self._unsent = bytearray()
         self._waits = self._half_closed = self._over = self._closed = False
-        self.eof = False
+        self.eof = self.cut = False
         for descriptor in self._sources:
             self._poll.register(descriptor, select.EPOLLIN)
         if not ends_with_output:
