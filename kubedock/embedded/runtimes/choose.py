@@ -48,8 +48,6 @@ def opened(wanted: Wanted) -> Runtime:
             continue
         why = "".join(f", since {other} cannot be used: {text}" for other, text in refused.items())
         logger.info("containers are run by %s%s", name, why)
-        for warning in runtime.warnings:
-            logger.warning("%s", warning)
         return runtime
     folder.unlock()
     if len(set(refused.values())) == 1:

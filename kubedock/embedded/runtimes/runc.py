@@ -97,7 +97,9 @@ class RuncRuntime:
     # --- the whole -----------------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """See Runtime."""
+        """See Runtime. Nothing happens where it is open already."""
+        if self._opened:
+            return
         if os.geteuid() != 0:
             raise Unavailable("the embedded node needs root")
         tools.require((*tools.CONTAINER_TOOLS, *tools.IMAGE_TOOLS))
