@@ -130,7 +130,11 @@ class ObjectStore:
         with self.lock:
             self._objects[kind][meta["name"]] = item
             self._own(kind, None, item)
-            self.version = self._compacted = max(self.version, int(meta["resourceVersion"]))
+
+    def advance(self, version: int) -> None:
+        """Versions up to this one were given by somebody before: a watch of one of them gets Gone."""
+        with self.lock:
+            self.version = self._compacted = max(self.version, version)
 
     def _commit(self, kind: Kind, before: Json | None, after: Json | None) -> Json:
         self.version += 1
