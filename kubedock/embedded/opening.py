@@ -4,12 +4,7 @@ import logging
 from pathlib import Path
 
 from kubedock.embedded.cluster import EmbeddedCluster
-from kubedock.embedded.runtime import Runtime
-from kubedock.embedded.runtimes.archives import archives
-from kubedock.embedded.runtimes.folder import NodeFolder
-from kubedock.embedded.runtimes.images import Images
-from kubedock.embedded.runtimes.registry import parse_mirror
-from kubedock.embedded.runtimes.runc import RuncRuntime
+from kubedock.embedded.runtimes.choose import Wanted, opened
 from kubedock.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -20,15 +15,15 @@ NAMESPACE = "default"
 def open_cluster(settings: Settings) -> EmbeddedCluster:
     """A cluster that runs containers on this machine. KubedockError, with a sentence, where the machine does not allow it."""
     folder = Path(settings.embedded_dir)
-    cluster = EmbeddedCluster(_runtime(settings, folder), folder, namespace=settings.namespace or NAMESPACE)
+    wanted = Wanted(
+        folder,
+        settings.embedded_network,
+        settings.embedded_runtime,
+        settings.registry_mirror,
+        Path(settings.embedded_images) if settings.embedded_images else None,
+    )
+    cluster = EmbeddedCluster(opened(wanted), folder, namespace=settings.namespace or NAMESPACE)
     cluster.open()
     for warning in cluster.warnings:
         logger.warning("%s", warning)
     return cluster
-
-
-def _runtime(settings: Settings, root: Path) -> Runtime:
-    folder = NodeFolder(root)
-    mirrors = [parse_mirror(text) for text in settings.registry_mirror]
-    found = archives(Path(settings.embedded_images)) if settings.embedded_images else []
-    return RuncRuntime(folder, Images(folder.images, mirrors, found), settings.embedded_network)

@@ -12,7 +12,6 @@ import select
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -155,18 +154,3 @@ def resize(bundle: Path, height: int, width: int) -> None:
             os.write(descriptor, f"1 {height} {width}\n".encode())
         finally:
             os.close(descriptor)
-
-
-def leftovers(argument: bytes, programs: Sequence[bytes]) -> list[int]:
-    """Processes of these programs with an argument that is this path or lies below it."""
-    found = []
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
-        try:
-            words = Path("/proc", entry, "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if os.path.basename(words[0]) in programs and any(word == argument or word.startswith(argument + b"/") for word in words):
-            found.append(int(entry))
-    return found

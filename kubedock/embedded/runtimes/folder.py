@@ -44,7 +44,9 @@ class NodeFolder:
         return self.containers / container_id[:12]
 
     def lock(self) -> None:
-        """Make the folder and take it; Unavailable where that cannot be done."""
+        """Make the folder and take it, once; Unavailable where that cannot be done."""
+        if self._lock >= 0:
+            return
         try:
             for folder in (self.root, self.images, self.containers, self.sandboxes, self.state):
                 folder.mkdir(mode=0o711, parents=True, exist_ok=True)

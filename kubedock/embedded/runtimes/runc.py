@@ -33,7 +33,7 @@ from kubedock.embedded.runtime import (
     SandboxSpec,
     StartError,
 )
-from kubedock.embedded.runtimes import cgroups, conmon, ocispec, rootfs, status, streams, syscalls, tools
+from kubedock.embedded.runtimes import cgroups, conmon, leftovers, ocispec, rootfs, status, streams, syscalls, tools
 from kubedock.embedded.runtimes.conmon import NotCreated, Shim
 from kubedock.embedded.runtimes.folder import NodeFolder
 from kubedock.embedded.runtimes.images import Images
@@ -97,7 +97,9 @@ class RuncRuntime:
     # --- the whole -----------------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """See Runtime."""
+        """See Runtime. Nothing happens where it is open already."""
+        if self._opened:
+            return
         if os.geteuid() != 0:
             raise Unavailable("the embedded node needs root")
         tools.require((*tools.CONTAINER_TOOLS, *tools.IMAGE_TOOLS))
@@ -133,21 +135,18 @@ class RuncRuntime:
 
     def _clear(self) -> None:
         """End and remove all that is in the folder, whoever started it: first in good order, so that logs are complete."""
-        program, folder = (b"conmon", b"runc"), os.fsencode(self._folder.root)
         gentle, last = time.monotonic() + 1.0, time.monotonic() + END_SECONDS
         groups = cgroups.roots(self._folder.prefix)
         while time.monotonic() < last:
             alive = [cgroups.kill(group) for group in groups]
-            shims = conmon.leftovers(folder, program)
+            shims = leftovers.processes(self._folder.root, _ours)
             if not any(alive) and not shims:
                 break
             if time.monotonic() > gentle:
-                for pid in shims:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
+                leftovers.kill(shims)
             threading.Event().wait(LOOK_SECONDS)
             groups = cgroups.roots(self._folder.prefix)
-        syscalls.unmount_all(self._folder.root)
+        syscalls.unmount_all(self._folder.containers)
         for folder_of in (self._folder.containers, self._folder.state):
             for entry in folder_of.iterdir() if folder_of.exists() else ():
                 shutil.rmtree(entry, ignore_errors=True)
@@ -372,6 +371,10 @@ class Attached:
 
     def leave(self, sources: Sequence[streams.Source]) -> None:
         """See streams.Process: conmon does not wait for who attaches."""
+
+
+def _ours(words: list[bytes]) -> bool:
+    return os.path.basename(words[0]) in (b"conmon", b"runc")
 
 
 def bounding_set() -> frozenset[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from kubedock.cluster.protocol import STDERR, STDOUT
 from kubedock.embedded.runtimes import status, streams, tools
+from kubedock.embedded.runtimes.draining import drain
 from kubedock.embedded.runtimes.loop import Loop
 from kubedock.embedded.runtimes.streams import Source
 
@@ -127,21 +128,14 @@ class RuncExec:
         """See streams.Process."""
         process = self._process
         if self._terminal >= 0 and process is not None:
-            streams.resized(self._terminal, lambda number: signal.pidfd_send_signal(self._pidfd, number), height, width)
+            streams.resized(self._terminal, height, width)
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGWINCH)
 
     def leave(self, sources: Sequence[Source]) -> None:
         """See streams.Process: the command goes on, and its output is dropped."""
         if self._loop is not None:
-            for source in sources:
-                _drop(self._loop, source)
-            self._loop.watch(self._pidfd, lambda: self._reap(sources))
-
-    def _reap(self, sources: Sequence[Source]) -> None:
-        self.status()
-        for source in sources:
-            if self._loop is not None and source.fileno() >= 0:
-                self._loop.forget(source.fileno())
-            source.close()
+            drain(self._loop, sources, self._pidfd, self.status)
 
 
 class Unmixed(streams.Descriptor):
@@ -155,15 +149,3 @@ class Unmixed(streams.Descriptor):
         """See streams.Source."""
         found = super().read()
         return [] if found and self._failed() else found
-
-
-def _drop(loop: Loop, source: Source) -> None:
-    """Read a source to its end."""
-
-    def ready() -> None:
-        if source.read() is None:
-            source.close()
-        else:
-            loop.watch(source.fileno(), ready)
-
-    loop.watch(source.fileno(), ready)

@@ -9,11 +9,10 @@ import fcntl
 import json
 import os
 import select
-import signal
 import socket
 import struct
 import termios
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol, Self
 
 from kubedock.cluster.protocol import ERROR, RESIZE, STDERR, STDIN, STDOUT
@@ -299,11 +298,7 @@ def set_size(descriptor: int, height: int, width: int) -> None:
     fcntl.ioctl(descriptor, termios.TIOCSWINSZ, array.array("B", size))
 
 
-Signal = Callable[[int], None]
-
-
-def resized(descriptor: int, tell: Signal, height: int, width: int) -> None:
-    """Set a terminal's size and tell the process that passes it on."""
+def resized(descriptor: int, height: int, width: int) -> None:
+    """Set a terminal's size, if it is still there."""
     with contextlib.suppress(OSError):
         set_size(descriptor, height, width)
-        tell(signal.SIGWINCH)
