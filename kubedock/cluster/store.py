@@ -55,8 +55,7 @@ class ObjectStore:
         self._watches: dict[StoreWatch, tuple[Kind, Predicate]] = {}
         self.version, self._compacted = 100, 0
         self._names = 0
-        self.on_change: Callable[[Entry], None] = lambda _: None
-        """Told of each change, under the lock: must not wait."""
+        self._listeners: list[Callable[[Entry], None]] = []
 
     def insert(self, kind: Kind, manifest: Mapping[str, Any]) -> Json:
         """Store a new object, which was admitted: Conflict."""
@@ -120,13 +119,22 @@ class ObjectStore:
         """What names this object as its owner. It is gone: nothing will do so again."""
         return list(self._owned.pop(uid, ()))
 
+    def listen(self, listener: Callable[[Entry], None]) -> None:
+        """Tell of each change from now on, under the lock: who is told must not wait."""
+        with self.lock:
+            self._listeners.append(listener)
+
     def restore(self, item: Json) -> None:
         """Put an object back as it was stored before, with its uid and version: nobody is told."""
         kind, meta = item["kind"], item["metadata"]
         with self.lock:
             self._objects[kind][meta["name"]] = item
             self._own(kind, None, item)
-            self.version = self._compacted = max(self.version, int(meta["resourceVersion"]))
+
+    def advance(self, version: int) -> None:
+        """Versions up to this one were given by somebody before: a watch of one of them gets Gone."""
+        with self.lock:
+            self.version = self._compacted = max(self.version, version)
 
     def _commit(self, kind: Kind, before: Json | None, after: Json | None) -> Json:
         self.version += 1
@@ -144,7 +152,8 @@ class ObjectStore:
             event = entry.seen_by(wants) if watched == kind else None
             if event is not None:
                 watch.push(event)
-        self.on_change(entry)
+        for listener in self._listeners:
+            listener(entry)
         return after or {}
 
     def _own(self, kind: Kind, before: Json | None, after: Json | None) -> None:

@@ -13,6 +13,7 @@ from kubedock.cluster.objects import copied
 from kubedock.cluster.protocol import ERROR, FAILURE, Channels, Json, Kind, LogOptions, ObjectList
 from kubedock.cluster.store import ObjectStore
 from kubedock.cluster.watching import StoreWatch
+from kubedock.embedded.disk import Disk
 from kubedock.embedded.forwarding import Forwarded
 from kubedock.embedded.logfiles import LogFileStream
 from kubedock.embedded.machine import VERSION, node_object
@@ -39,11 +40,14 @@ class EmbeddedCluster:
         self._runtime, self._namespace = runtime, namespace
         self._store = ObjectStore(namespace, now, history=HISTORY)
         self._node = Node(self._store, runtime, folder, now)
+        self._disk = Disk(self._store, folder / "objects")
         self._api = ObjectApi(self._store, now, self._node, lambda: None)
 
     def open(self) -> None:
         """Take the machine, removing what a killed server has left. Unavailable, with a sentence, where that cannot be."""
         self._runtime.open()
+        self._disk.load()
+        self._disk.start()
         self._store.insert("Namespace", {"metadata": {"name": self._namespace}, "status": {"phase": "Active"}})
         self._store.insert("Node", node_object(self._runtime.name))
         self._node.start(self._api)
@@ -156,3 +160,4 @@ class EmbeddedCluster:
             watch.close()
         self._node.stop(STOP_SECONDS)
         self._runtime.close()
+        self._disk.stop(STOP_SECONDS)

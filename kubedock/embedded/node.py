@@ -1,5 +1,6 @@
 """The node: a worker for each pod, and what they share. It is the ``PodRunner`` of the embedded cluster's API."""
 
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -9,7 +10,9 @@ from pathlib import Path
 from kubedock.cluster import Json
 from kubedock.cluster.api import ObjectApi
 from kubedock.cluster.store import ObjectStore
+from kubedock.embedded.dns import PORT, NameServer
 from kubedock.embedded.events import Events
+from kubedock.embedded.hostsfiles import HostsFiles
 from kubedock.embedded.logfiles import LogFile, Notifier
 from kubedock.embedded.machine import node_name
 from kubedock.embedded.nodeparts import NodeParts
@@ -39,10 +42,14 @@ class Node:
         self._lock = threading.Lock()
         self._threads: set[PodWorker] = set()
         self._parts: NodeParts | None = None
+        self._names: NameServer | HostsFiles | None = None
 
     def start(self, api: ObjectApi) -> None:
         """Begin: pods may be added from now on."""
-        self._pods.mkdir(parents=True, exist_ok=True)
+        if self._pods.exists():
+            shutil.rmtree(self._pods)  # of a server that was killed
+        self._pods.mkdir(parents=True)
+        upstream = upstream_of(RESOLV_CONF.read_text() if RESOLV_CONF.exists() else "")
         self._parts = NodeParts(
             runtime=self._runtime,
             store=self._store,
@@ -52,10 +59,16 @@ class Node:
             pods=self._pods,
             node=self.name,
             host_ip=self._runtime.gateway or LOOPBACK,
-            upstream=upstream_of(RESOLV_CONF.read_text() if RESOLV_CONF.exists() else ""),
+            upstream=upstream,
             now=self._now,
         )
         self.notifier.start()
+        if self._runtime.gateway:
+            self._names = NameServer(self._store, self._runtime.gateway, [(server, PORT) for server in upstream.nameservers])
+        else:
+            self._names = HostsFiles(self._store, self._runtime)
+            self._store.listen(self._names.changed)
+        self._names.start()
 
     def stop(self, timeout: float) -> None:
         """End all pods, and the runtime with what it has made."""
@@ -67,6 +80,8 @@ class Node:
             worker.stop()
         for worker in workers:
             worker.join(max(0.0, deadline - time.monotonic()))
+        if self._names is not None:
+            self._names.stop(1.0)
         self.notifier.stop(1.0)
 
     # --- PodRunner: under the store's lock --------------------------------------------------------------------------
