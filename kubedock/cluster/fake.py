@@ -211,6 +211,11 @@ class FakeCluster:
             _end(channels, program)
             return channels
 
+    def signal(self, pod: str, number: int, *, container: str = "main") -> bool:
+        """See Cluster: like a real API server's, this one knows no signals."""
+        del pod, number, container
+        return False
+
     def attach(self, pod: str, *, container: str = "main", stdin: bool = False, tty: bool = False) -> FakeChannels:
         """See Cluster."""
         self._admit("attach", "Pod", pod)

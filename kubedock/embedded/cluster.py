@@ -127,6 +127,13 @@ class EmbeddedCluster:
             logger.debug("pod %s: container %s has just ended", pod, container)
         return Refusal(ERROR, statuses.nothing_to_attach(pod, self._namespace, container))
 
+    def signal(self, pod: str, number: int, *, container: str = "main") -> bool:
+        """See Cluster."""
+        run = self._node.running(pod, container)
+        if run:
+            self._runtime.signal(run, number)
+        return bool(run)
+
     def forward(self, pod: str, port: int) -> Channels:
         """See Cluster."""
         uid = self._node.uid(pod)
