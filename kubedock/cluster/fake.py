@@ -229,6 +229,11 @@ class FakeCluster:
                 run.log.listen(channels)
             return channels
 
+    def signal(self, pod: str, number: int, *, container: str = "main") -> bool:
+        """See Cluster: as on Kubernetes."""
+        del pod, number, container
+        return False
+
     def forward(self, pod: str, port: int) -> FakeChannels:
         """See Cluster. The port's program runs with the connection's data as its input and output."""
         self._admit("forward", "Pod", pod)
