@@ -211,11 +211,6 @@ class FakeCluster:
             _end(channels, program)
             return channels
 
-    def signal(self, pod: str, number: int, *, container: str = "main") -> bool:
-        """See Cluster: like a real API server's, this one knows no signals."""
-        del pod, number, container
-        return False
-
     def attach(self, pod: str, *, container: str = "main", stdin: bool = False, tty: bool = False) -> FakeChannels:
         """See Cluster."""
         self._admit("attach", "Pod", pod)
@@ -233,6 +228,11 @@ class FakeCluster:
             else:
                 run.log.listen(channels)
             return channels
+
+    def signal(self, pod: str, number: int, *, container: str = "main") -> bool:
+        """See Cluster: as on Kubernetes."""
+        del pod, number, container
+        return False
 
     def forward(self, pod: str, port: int) -> FakeChannels:
         """See Cluster. The port's program runs with the connection's data as its input and output."""

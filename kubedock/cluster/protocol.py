@@ -147,9 +147,9 @@ class Cluster(Protocol):
         """The streams of the container's main process, from now on."""
 
     def signal(self, pod: str, number: int, *, container: str = "main") -> bool:
-        """Send a signal to the container's main process from outside.
+        """Send a signal to a container's main process; False where the cluster cannot (Kubernetes has no such verb).
 
-        False where that cannot be done: on Kubernetes, which only knows commands inside, and where none runs.
+        Conflict when it does not run.
         """
 
     def forward(self, pod: str, port: int) -> Channels:

@@ -20,7 +20,7 @@ from kubedock.embedded.machine import VERSION, node_object
 from kubedock.embedded.node import Node
 from kubedock.embedded.refusal import Refusal
 from kubedock.embedded.runtime import Runtime
-from kubedock.errors import NotFound, Unavailable
+from kubedock.errors import Conflict, NotFound, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -128,11 +128,12 @@ class EmbeddedCluster:
         return Refusal(ERROR, statuses.nothing_to_attach(pod, self._namespace, container))
 
     def signal(self, pod: str, number: int, *, container: str = "main") -> bool:
-        """See Cluster."""
+        """See Cluster. Where pods share the machine's processes, number 1 is not theirs: no exec could do it."""
         run = self._node.running(pod, container)
-        if run:
-            self._runtime.signal(run, number)
-        return bool(run)
+        if not run:
+            raise Conflict(f"container {container} of pod {pod} is not running")
+        self._runtime.signal(run, number)
+        return True
 
     def forward(self, pod: str, port: int) -> Channels:
         """See Cluster."""

@@ -16,10 +16,9 @@ from typing import Any
 
 from kubedock.cluster import statuses
 from kubedock.cluster.fake_images import malformed, missing
-from kubedock.cluster.fake_program import NotStarted, Program
+from kubedock.cluster.fake_program import SIGNALS, NotStarted, Program
 from kubedock.cluster.fake_streams import FakeChannels
 from kubedock.cluster.protocol import Channels
-from kubedock.domain.units import signal_number
 from kubedock.embedded.runtime import (
     ContainerSpec,
     Credentials,
@@ -38,7 +37,7 @@ FAILED = (
     "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed:"
     " unable to start container process: "
 )
-NAMES = {signal_number(name): name for name in ("HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "TERM", "STOP", "CONT")}
+NAMES = {number: name for name, number in SIGNALS.items()}
 STREAMS = {1: "stdout", 2: "stderr"}
 
 
@@ -221,7 +220,7 @@ class FakeRuntime:
         """See Runtime."""
         with self._lock:
             running = self.containers.get(container_id)
-            if running is not None:
+            if running is not None and number in NAMES:
                 running.program.signal(NAMES[number], inside=False)
                 self._look(running)
 

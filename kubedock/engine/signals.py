@@ -1,4 +1,4 @@
-"""A signal for the main process of a container: from outside where the cluster can, else through what its image has."""
+"""A signal for the main process of a container, through what its image has."""
 
 import logging
 import select
@@ -21,10 +21,10 @@ class NoKill(NotImplemented):
 
 
 def deliver(cluster: Cluster, pod: str, signal: str, timeout: float) -> None:
-    """Send a signal to process 1 of a pod's container and return when it was sent.
+    """Send a signal to the main process of a pod's container and return when it was sent.
 
-    Inside, a shell's own ``kill`` is tried first, because slim images have no program of that name. NoKill when neither is
-    there, Unavailable after ``timeout`` seconds.
+    Where the cluster cannot, what the image has sends it to process 1: a shell's own ``kill`` is tried first, because
+    slim images have no program of that name. NoKill when neither is there, Unavailable after ``timeout`` seconds.
     """
     if cluster.signal(pod, signal_number(signal)):
         return

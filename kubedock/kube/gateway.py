@@ -165,7 +165,7 @@ class KubeGateway:
         return self._upgrade(path("Pod", self._namespace, pod, "attach"), query, WebSocketChannels)
 
     def signal(self, pod: str, number: int, *, container: str = "main") -> bool:
-        """See Cluster: the API has no such thing."""
+        """See Cluster: what the image has must do it, through an exec."""
         del pod, number, container
         return False
 

@@ -17,7 +17,16 @@ import pytest
 import yaml
 
 from tests.support.clients import ALPINE, DockerCli
-from tests.support.kubedock_server import EMBEDDED, KUBEDOCK, OUTSIDE, PLACES, KubedockServer, Place, embedded_server, kubedock_server
+from tests.support.kubedock_server import (
+    EMBEDDED,
+    KUBEDOCK,
+    OUTSIDE,
+    PLACES,
+    KubedockServer,
+    Place,
+    embedded_server,
+    kubedock_server,
+)
 from tests.support.realcluster import RealCluster, namespace_of_our_own
 from tests.support.shared import ROOT
 

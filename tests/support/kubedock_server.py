@@ -14,7 +14,7 @@ import docker
 from tests.support.clients import DockerCli
 from tests.support.live import LiveServer
 from tests.support.realcluster import CLUSTER, RealCluster
-from tests.support.runtimes import a_network, embedded_tools, layouts
+from tests.support.runtimes import a_network, embedded_tools, tiny_images
 from tests.support.waiting import eventually
 
 KUBEDOCK = (sys.executable, "-m", "kubedock")
@@ -127,7 +127,7 @@ def images_of(folder: Path) -> tuple[str, ...]:
     """Where an embedded server has its images from: the test cluster's registry if it is up, else a few tiny ones."""
     with suppress(OSError), socket.create_connection(REGISTRY, timeout=2):
         return ("--registry-mirror", f"http://{REGISTRY[0]}:{REGISTRY[1]}")
-    return ("--embedded-images", str(layouts(folder)))
+    return ("--embedded-images", str(tiny_images(folder)))
 
 
 def pods(real: RealCluster, selector: str = "kubedock=true") -> list[dict[str, Any]]:

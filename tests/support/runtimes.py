@@ -19,6 +19,7 @@ from tests.support.realcluster import absent
 from tests.support.waiting import converse, eventually, gathered
 
 BUSYBOX = "docker.io/kubedock/test:latest"
+TINY = ("docker.io/library/alpine:latest", "docker.io/library/busybox:latest")
 NETWORKS = ipaddress.ip_network("198.18.64.0/18")
 
 
@@ -41,6 +42,12 @@ def embedded_tools() -> None:
 def busybox_layout(folder: Path) -> Path:
     """A folder of images with the tests' one."""
     tiny.write(folder / "images" / "test", [BUSYBOX], tiny.busybox(folder))
+    return folder / "images"
+
+
+def tiny_images(folder: Path) -> Path:
+    """A folder of images with busybox under the names that tests use most."""
+    tiny.write(folder / "images" / "tiny", TINY, tiny.busybox(folder))
     return folder / "images"
 
 
