@@ -4,18 +4,22 @@ The machine reaches the pods, the pods reach each other and the machine. All tha
 prefix and goes with ``close``, or with the next ``open``.
 """
 
+import contextlib
+import errno
 import ipaddress
 import itertools
 import logging
 import os
 import shutil
+import socket
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
+from pyroute2.netlink.exceptions import NetlinkDumpInterrupted, NetlinkError
 
 from kubedock.errors import Unavailable
 
@@ -24,6 +28,7 @@ logger = logging.getLogger(__name__)
 LOOPBACK_INDEX = 1
 FILTERS_BRIDGES = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 TOOL_SECONDS = 10
+DUMPS = 50
 
 
 class Place(NamedTuple):
@@ -83,15 +88,23 @@ class Network:
                 self._route = None
 
     def _clear(self) -> None:
-        for link in self._route.get_links():
+        for link in self._dump(self._route.get_links):
             name = link.get_attr("IFLA_IFNAME")
             if name.startswith(self._prefix):
                 self._delete(link["index"])
         while self._rule("-D"):
             pass
 
+    @staticmethod
+    def _dump(ask: Callable[[], Any]) -> list[Any]:
+        """A whole list. The kernel breaks one off when something changes meanwhile: namespaces take their links along."""
+        for _ in range(DUMPS):
+            with contextlib.suppress(NetlinkDumpInterrupted):
+                return list(ask())
+        return list(ask())
+
     def _check(self) -> None:
-        for address in self._route.get_addr(family=2):
+        for address in self._dump(lambda: self._route.get_addr(family=socket.AF_INET)):
             ip = address.get_attr("IFA_ADDRESS")
             found = ipaddress.ip_network(f"{ip}/{address['prefixlen']}", strict=False)
             if found.overlaps(self.subnet):
@@ -167,7 +180,7 @@ class Network:
         try:
             self._route.link("del", index=index)
         except NetlinkError as error:
-            if error.code != 19:  # ENODEV: it went with its namespace
+            if error.code != errno.ENODEV:  # it went with its namespace
                 raise
 
 
