@@ -13,7 +13,6 @@ import select
 import shutil
 import signal
 import socket
-import stat
 import threading
 import time
 from collections.abc import Sequence
@@ -33,7 +32,7 @@ from kubedock.embedded.runtime import (
     SandboxSpec,
     StartError,
 )
-from kubedock.embedded.runtimes import cgroups, conmon, leftovers, ocispec, rootfs, status, streams, syscalls, tools
+from kubedock.embedded.runtimes import cgroups, conmon, leftovers, ocispec, privileges, rootfs, status, streams, syscalls, tools
 from kubedock.embedded.runtimes.conmon import NotCreated, Shim
 from kubedock.embedded.runtimes.folder import NodeFolder
 from kubedock.embedded.runtimes.images import Images
@@ -51,7 +50,6 @@ LOOK_SECONDS = 0.01
 UNKNOWN_CODE = 255
 TASK_FAILED = "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
 TRIAL = ("/bin", "/sbin", "/lib", "/lib64", "/usr")
-SHOWN_DEVICES = (stat.S_IFCHR, stat.S_IFBLK)
 
 
 @dataclass(slots=True)
@@ -80,6 +78,7 @@ class RuncRuntime:
         self._loop = Loop()
         self._lock = threading.Lock()
         self._running: dict[str, Running] = {}
+        self._execs: list[RuncExec] = []
         self._slots = threading.BoundedSemaphore(2 * (os.cpu_count() or 1))
         self._capabilities: frozenset[str] = frozenset()
         self._opened = self._closed = False
@@ -105,7 +104,7 @@ class RuncRuntime:
         tools.require((*tools.CONTAINER_TOOLS, *tools.IMAGE_TOOLS))
         self._folder.lock()
         try:
-            self._capabilities = bounding_set()
+            self._capabilities = privileges.bounding_set()
             self._clear()
             self._network.open()
             self._images.open()
@@ -127,6 +126,8 @@ class RuncRuntime:
             left, self._running = list(self._running.values()), {}
         self._loop.stop()
         self._clear()
+        for process in self._execs:
+            process.reap()
         for each in left:
             os.close(each.main)
             os.close(each.shim)
@@ -262,7 +263,7 @@ class RuncRuntime:
             self._cgroup(spec.id),
             held.spec.sysctls,
             self._capabilities,
-            host_devices() if spec.security.privileged else (),
+            privileges.host_devices() if spec.security.privileged else (),
         )
         told = ocispec.config(spec, rootfs.user(root, spec.user), place)
         (bundle / "config.json").write_text(json.dumps(told))
@@ -325,9 +326,12 @@ class RuncRuntime:
         running = self._alive(container_id)
         process = RuncExec(self._runc, container_id, running.spec.name, running.bundle, lambda: not running.ended.is_set())
         try:
-            return process.begin(self._loop, ocispec.exec_process(running.process, argv, tty=tty), stdin=stdin)
+            channels = process.begin(self._loop, ocispec.exec_process(running.process, argv, tty=tty), stdin=stdin)
         except FileNotFoundError as error:  # it was removed meanwhile
             raise NotFound(f"the container {container_id} does not run") from error
+        with self._lock:
+            self._execs = [*(each for each in self._execs if not each.over), process]
+        return channels
 
     def attach(self, container_id: str, *, stdin: bool = False, tty: bool = False) -> Channels:
         """See Runtime."""
@@ -375,42 +379,6 @@ class Attached:
 
 def _ours(words: list[bytes]) -> bool:
     return os.path.basename(words[0]) in (b"conmon", b"runc")
-
-
-def bounding_set() -> frozenset[str]:
-    """The capabilities that this process may pass on."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        name, _, value = line.partition(":")
-        if name == "CapBnd":
-            bits = int(value, 16)
-            return frozenset(known for number, known in enumerate(ocispec.CAPABILITIES) if bits >> number & 1)
-    return frozenset(ocispec.CAPABILITIES)
-
-
-def host_devices() -> tuple[ocispec.Json, ...]:
-    """The machine's device nodes, for privileged containers."""
-    found = []
-    for folder, folders, names in os.walk("/dev"):
-        folders[:] = [name for name in folders if name not in ("pts", "shm", "mqueue", "hugepages")]
-        for name in names:
-            path = os.path.join(folder, name)
-            with contextlib.suppress(OSError):
-                told = os.lstat(path)
-                if stat.S_IFMT(told.st_mode) in SHOWN_DEVICES and path not in ("/dev/console", "/dev/ptmx"):
-                    found.append(_device(path, told))
-    return tuple(found)
-
-
-def _device(path: str, told: os.stat_result) -> ocispec.Json:
-    return {
-        "path": path,
-        "type": "c" if stat.S_ISCHR(told.st_mode) else "b",
-        "major": os.major(told.st_rdev),
-        "minor": os.minor(told.st_rdev),
-        "fileMode": stat.S_IMODE(told.st_mode),
-        "uid": told.st_uid,
-        "gid": told.st_gid,
-    }
 
 
 def _wait(descriptor: int, timeout: float) -> bool:

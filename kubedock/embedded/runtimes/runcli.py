@@ -53,6 +53,7 @@ class RuncExec:
 
     def __init__(self, runc: Runc, container_id: str, name: str, bundle: Path, alive: Callable[[], bool]) -> None:
         """``name`` is the container's in its pod, ``alive`` whether its main process runs."""
+        self._left = False
         self._runc, self._container_id, self._name, self._alive = runc, container_id, name, alive
         self._number = next(_numbers)
         self._specification = bundle / f"exec-{self._number}.json"
@@ -134,8 +135,21 @@ class RuncExec:
 
     def leave(self, sources: Sequence[Source]) -> None:
         """See streams.Process: the command goes on, and its output is dropped."""
+        self._left = True
         if self._loop is not None:
             drain(self._loop, sources, self._pidfd, self.status)
+
+    @property
+    def over(self) -> bool:
+        """It has ended, and that was noticed."""
+        return self._process is None or self._process.returncode is not None
+
+    def reap(self) -> None:
+        """Wait for its end, which is near: its container has ended, and the loop has."""
+        if self._process is not None:
+            self._process.wait(COMMAND_SECONDS)
+        if self._left:
+            self._tidy()
 
 
 class Unmixed(streams.Descriptor):

@@ -1,0 +1,48 @@
+"""Which runtime a node gets, by what a machine allows."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.shared import ROOT
+
+pytestmark = pytest.mark.embedded
+
+DOCKERS = (
+    "chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,net_raw,sys_chroot,mknod,audit_write,setfcap"
+)
+TRY = """
+import logging, sys
+from pathlib import Path
+from tests.support.runtimes import Pods, running
+
+logging.basicConfig(level="INFO", format="%(message)s", stream=sys.stdout)
+with running("auto", Path(sys.argv[1]) / "node", Path(sys.argv[2])) as runtime:
+    run = Pods(runtime, Path(sys.argv[1])).shell("echo hello; exit 3")
+    print(runtime.name, run.exit().code, run.output(), end="")
+"""
+
+
+def tried(*prefix: str, folder: Path, images: Path) -> list[str]:
+    """What a process of its own says that tries it."""
+    argv = [*prefix, sys.executable, "-c", TRY, str(folder), str(images)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_auto_takes_runc_where_it_can(images: Path, tmp_path: Path) -> None:
+    """And says so."""
+    assert tried(folder=tmp_path, images=images) == ["containers are run by runc", "runc 3 hello"]
+
+
+def test_auto_takes_chroot_with_dockers_capabilities(images: Path, tmp_path: Path) -> None:
+    """As in a container that was started without flags. It says why."""
+    only = "-all," + ",".join(f"+{name}" for name in DOCKERS.split(","))
+
+    said = tried("setpriv", "--inh-caps=-all", f"--bounding-set={only}", folder=tmp_path, images=images)
+
+    assert said[0].startswith("containers are run by chroot, since runc cannot be used: ")
+    assert said[1:] == ["chroot 3 hello"]
