@@ -6,7 +6,8 @@ from kubedock.cluster.protocol import Json
 def pod_event(pod: Json, name: str, reason: str, message: str, now: str, *, container: str = "", warning: bool = False) -> Json:
     """A new event; ``now`` is a time as Kubernetes writes it.
 
-    ``container`` is the field that it is about (``spec.containers{main}``), "" for the pod itself. The scheduler's are those about the pod's place.
+    ``container`` is the field that it is about (``spec.containers{main}``), "" for the pod itself. The scheduler's are
+    those about the pod's place.
     """
     source = "default-scheduler" if reason in ("Scheduled", "FailedScheduling") else "kubelet"
     meta = pod["metadata"]
