@@ -341,7 +341,7 @@ class FakeKubelet:
         self._events += 1
         of = f"spec.containers{{{self._main(item)['name']}}}" if source == "kubelet" else ""
         name = f"{pod}.{self._events:016x}"
-        self._store.insert("Event", pod_event(item, name, reason, message, self._now(), container=of, warning=warning))
+        self._store.insert("Event", pod_event(item, name, reason, message, timestamp(self._now()), container=of, warning=warning))
 
     def _image_there(self, pod: str) -> bool:
         """Pull: events and status of the failures that no retry heals."""

@@ -34,6 +34,11 @@ def timestamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def precise(moment: datetime) -> str:
+    """A time with its microseconds, as Kubernetes has it in some places, and the embedded node in its statuses and events."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 def owners(item: Json) -> list[str]:
     """The uids of an object's owners."""
     return [str(owner.get("uid", "")) for owner in item["metadata"].get("ownerReferences") or ()]

@@ -1,20 +1,16 @@
 """Events about pods, as the scheduler and the kubelet write them. Pure."""
 
-from datetime import datetime
-
-from kubedock.cluster.objects import timestamp
 from kubedock.cluster.protocol import Json
 
 
-def pod_event(
-    pod: Json, name: str, reason: str, message: str, now: datetime, *, container: str = "", warning: bool = False
-) -> Json:
-    """A new event. ``container`` is the field that it is about (``spec.containers{main}``), "" for the pod itself.
+def pod_event(pod: Json, name: str, reason: str, message: str, now: str, *, container: str = "", warning: bool = False) -> Json:
+    """A new event; ``now`` is a time as Kubernetes writes it.
 
-    The scheduler's are those about the pod's place.
+    ``container`` is the field that it is about (``spec.containers{main}``), "" for the pod itself. The scheduler's are
+    those about the pod's place.
     """
     source = "default-scheduler" if reason in ("Scheduled", "FailedScheduling") else "kubelet"
-    meta, shown = pod["metadata"], timestamp(now)
+    meta = pod["metadata"]
     involved = {
         "kind": "Pod",
         "apiVersion": "v1",
@@ -29,8 +25,8 @@ def pod_event(
         "message": message,
         "type": "Warning" if warning else "Normal",
         "count": 1,
-        "firstTimestamp": shown,
-        "lastTimestamp": shown,
+        "firstTimestamp": now,
+        "lastTimestamp": now,
         "eventTime": None,
         "reportingComponent": source,
         "source": {"component": source},

@@ -126,7 +126,6 @@ class ContainerStart:
     def _start(self, container: PodContainer, spec: ContainerSpec) -> None:
         shown_id = f"{self._parts.runtime.name}://{spec.id}"
         self._tell(container, "Created", f"Created container: {container.name}")
-        began = self._parts.now()
         try:
             self._parts.runtime.start(spec, lambda ended: self._deliver(lambda: self.ended(container, spec.id, ended)))
         except StartError as error:
@@ -135,7 +134,7 @@ class ContainerStart:
                 self._misfit(container, error.reason, str(error))
                 return
             self._tell(container, "Failed", f"Error: {error}", warning=True)
-            container.id, container.started_at = spec.id, began
+            container.id, container.started_at = spec.id, None
             container.status = replace(
                 container.status,
                 state=not_started(str(error), self._parts.now(), shown_id),
@@ -144,13 +143,15 @@ class ContainerStart:
             )
             self.ended(container, spec.id, Exit(START_FAILED, self._parts.now()))
             return
+        began = self._parts.now()
         container.id = spec.id
         container.config_pauses.reset()
         container.status = replace(
             container.status, state=container.running_state(began), container_id=shown_id, image_id=spec.image.image_id
         )
         self.report()
-        self._tell(container, "Started", f"Started container {container.name}")
+        told = f"Started container {container.name}"
+        self._parts.events.tell(self._pod, "Started", told, container=container.path, at=began)
 
     def _misfit(self, container: PodContainer, reason: str, text: str) -> None:
         """It cannot be made from its manifest: what it needs may come."""

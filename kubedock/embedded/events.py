@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import count
 
 from kubedock.cluster import Json
-from kubedock.cluster.objects import timestamp
+from kubedock.cluster.objects import precise
 from kubedock.cluster.podevents import pod_event
 from kubedock.cluster.store import ObjectStore
 
@@ -24,15 +24,17 @@ class Events:
         self._names: OrderedDict[Key, str] = OrderedDict()
         self._numbers = count(1)
 
-    def tell(self, pod: Json, reason: str, message: str, *, container: str = "", warning: bool = False) -> None:
-        """Something happened to a pod; see ``pod_event``."""
-        now = self._now()
+    def tell(
+        self, pod: Json, reason: str, message: str, *, container: str = "", warning: bool = False, at: datetime | None = None
+    ) -> None:
+        """Something happened to a pod, now or ``at`` that time; see ``pod_event``."""
+        now = precise(at or self._now())
         key = (pod["metadata"]["uid"], reason, message, container)
         with self._store.lock:
             known = self._names.get(key)
             if known is not None and self._store.peek("Event", known) is not None:
                 self._names.move_to_end(key)
-                self._store.update("Event", known, lambda item: item.update(count=item["count"] + 1, lastTimestamp=timestamp(now)))
+                self._store.update("Event", known, lambda item: item.update(count=item["count"] + 1, lastTimestamp=now))
                 return
             name = f"{pod['metadata']['name']}.{next(self._numbers):016x}"
             self._store.insert("Event", pod_event(pod, name, reason, message, now, container=container, warning=warning))

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from kubedock.cluster import Json
-from kubedock.cluster.objects import timestamp
+from kubedock.cluster.objects import precise, timestamp
 
 EPOCH = "1970-01-01T00:00:00Z"
 START_FAILED = 128
@@ -56,7 +56,7 @@ def waiting(reason: str, message: str = "") -> Json:
 
 def running(since: datetime) -> Json:
     """The state of a container whose process runs."""
-    return {"running": {"startedAt": timestamp(since)}}
+    return {"running": {"startedAt": precise(since)}}
 
 
 def not_started(text: str, now: datetime, container_id: str) -> Json:
@@ -66,7 +66,7 @@ def not_started(text: str, now: datetime, container_id: str) -> Json:
         "reason": "StartError",
         "message": text,
         "startedAt": EPOCH,
-        "finishedAt": timestamp(now),
+        "finishedAt": precise(now),
         "containerID": container_id,
     }
     return {"terminated": ended}
@@ -77,8 +77,8 @@ def terminated(code: int, times: tuple[datetime, datetime], container_id: str, *
     ended: dict[str, Any] = {
         "exitCode": code,
         "reason": "OOMKilled" if oom else "Completed" if code == 0 else "Error",
-        "startedAt": timestamp(times[0]),
-        "finishedAt": timestamp(times[1]),
+        "startedAt": precise(times[0]),
+        "finishedAt": precise(times[1]),
         "containerID": container_id,
     }
     return {"terminated": ended | ({"message": message} if message else {})}

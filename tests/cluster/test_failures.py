@@ -114,6 +114,7 @@ def test_a_healthcheck_shows_no_health(docker: DockerCli) -> None:
     assert docker.inspect(name, "json .State.Health") in ("null", "<no value>")
 
 
+@pytest.mark.cluster_only
 def test_what_the_cluster_forbids(docker: DockerCli) -> None:
     """This one forbids privileged containers: the API server's own words."""
     code, _, err = run_quickly(docker, "--rm", "--privileged", "--name", docker.name(), ALPINE, "true", within=4)

@@ -48,7 +48,7 @@ LOOKS = (
         "67108864\n",
     ),
     ("no token", (), ("sh", "-c", "ls /var/run/secrets/kubernetes.io 2>/dev/null || echo none"), "none\n"),
-    ("no service links", (), ("sh", "-c", "env | grep -c _SERVICE_HOST || true"), "1\n"),
+    ("no service links", (), ("sh", "-c", "env | grep _SERVICE_HOST | grep -v ^KUBERNETES_ || echo none"), "none\n"),
     ("process 1", (), ("sh", "-c", "echo $$"), "1\n"),
     ("no input", (), ("cat",), ""),
 )

@@ -20,9 +20,8 @@ def hosts_lines(hosts: Hosts) -> str:
 
 def resolv_conf(dns: Dns) -> str:
     """The lines that there is something for."""
-    lines = [f"nameserver {server}" for server in dns.nameservers]
-    if dns.searches:
-        lines.append(f"search {' '.join(dns.searches)}")
+    lines = [f"search {' '.join(dns.searches)}"] if dns.searches else []
+    lines += [f"nameserver {server}" for server in dns.nameservers]
     if dns.options:
         lines.append(f"options {' '.join(dns.options)}")
     return "".join(f"{line}\n" for line in lines)
