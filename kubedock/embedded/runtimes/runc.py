@@ -32,7 +32,19 @@ from kubedock.embedded.runtime import (
     SandboxSpec,
     StartError,
 )
-from kubedock.embedded.runtimes import cgroups, conmon, leftovers, ocispec, privileges, rootfs, status, streams, syscalls, tools
+from kubedock.embedded.runtimes import (
+    cgroups,
+    conmon,
+    leftovers,
+    ocispec,
+    privileges,
+    rootfs,
+    rootmount,
+    status,
+    streams,
+    syscalls,
+    tools,
+)
 from kubedock.embedded.runtimes.conmon import NotCreated, Shim
 from kubedock.embedded.runtimes.folder import NodeFolder
 from kubedock.embedded.runtimes.images import Images
@@ -104,6 +116,7 @@ class RuncRuntime:
         tools.require((*tools.CONTAINER_TOOLS, *tools.IMAGE_TOOLS))
         self._folder.lock()
         try:
+            rootmount.settle()
             self._capabilities = privileges.bounding_set()
             self._clear()
             self._network.open()

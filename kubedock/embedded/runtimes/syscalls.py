@@ -7,6 +7,7 @@ from pathlib import Path
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 1, 2, 4, 8, 4096, 16384, 1 << 18
 MNT_DETACH, UMOUNT_NOFOLLOW = 2, 8
+CLONE_FS = 0x200
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWNET = 0x20000, 0x4000000, 0x8000000, 0x40000000
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -26,6 +27,11 @@ def unshare(flags: int) -> None:
 def setns(descriptor: int, kind: int) -> None:
     """Move the calling thread into a namespace."""
     _checked(_libc.setns(descriptor, kind))
+
+
+def pivot_root_here() -> None:
+    """Make the current folder, a mount point, the root of the mount namespace; the old root lies on top of it."""
+    _checked(_libc.pivot_root(b".", b"."))
 
 
 def mount(source: str, target: Path, kind: str = "", flags: int = 0, data: str = "") -> None:
