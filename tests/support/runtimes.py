@@ -24,9 +24,18 @@ NETWORKS = ipaddress.ip_network("198.18.64.0/18")
 
 
 def a_network() -> ipaddress.IPv4Network:
-    """One that most likely nobody else on this machine has: suites may run beside each other."""
-    networks = list(NETWORKS.subnets(new_prefix=24))
-    return networks[secrets.randbelow(len(networks) - 1) + 1]
+    """One that nobody on this machine has now: suites may run beside each other."""
+    taken = list(_routes())
+    free = [each for each in NETWORKS.subnets(new_prefix=24) if not any(each.overlaps(other) for other in taken)]
+    return secrets.choice(free)
+
+
+def _routes() -> Iterator[ipaddress.IPv4Network]:
+    """The networks that this machine is connected to."""
+    for line in Path("/proc/net/route").read_text().splitlines()[1:]:
+        address, mask = (int(line.split()[column], 16).to_bytes(4, "little") for column in (1, 7))
+        if any(mask):
+            yield ipaddress.ip_network((address, ipaddress.IPv4Address(mask).exploded), strict=False)
 
 
 def embedded_tools() -> None:
