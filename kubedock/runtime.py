@@ -5,9 +5,9 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from kubedock.background.drain import Drain
 from kubedock.background.listeners import Listeners, own_addresses
@@ -22,6 +22,7 @@ from kubedock.engine import Engine
 from kubedock.engine.core import Core, Limits, PortMode
 from kubedock.engine.events import EventBus
 from kubedock.engine.networks import NetworkNameTaken
+from kubedock.engine.system import LOGS_ROTATE
 from kubedock.errors import Conflict, KubedockError, NameTaken, NoSuchContainer, NoSuchNetwork, NoSuchVolume, Unavailable
 from kubedock.kube import labels
 from kubedock.kube.gateway import KubeGateway
@@ -57,6 +58,7 @@ class Options:
     workload: Literal["auto", "pod", "deployment"] = "auto"
     publish_on: tuple[str, ...] = LOOPBACK
     port_mode: PortMode = "auto"
+    warnings: tuple[str, ...] = ()
 
 
 class Runtime:
@@ -93,16 +95,21 @@ class Runtime:
             new_id=new_id,
             publish_on=own_addresses(options.publish_on),
             port_mode=options.port_mode,
+            warnings=options.warnings,
         )
         self.engine = Engine.of(core)
 
     @classmethod
     def start(cls, settings: Settings) -> "Runtime":
         """Connect, check what kubedock needs, and run. KubedockError with one sentence when it cannot."""
-        cluster, where = _embedded(settings) if settings.embedded else _connected(settings)
-        runtime = cls(cluster, options_of(settings))
-        runtime.run()
-        logger.info("containers run %s, as instance %s", where, runtime._instance)
+        found = _embedded(settings) if settings.embedded else _connected(settings)
+        runtime = cls(found.cluster, replace(options_of(settings), warnings=found.warnings))
+        try:
+            runtime.run()
+        except BaseException:
+            found.cluster.close()
+            raise
+        logger.info("containers run %s, as instance %s", found.where, runtime._instance)
         return runtime
 
     def run(self) -> None:
@@ -151,22 +158,30 @@ class Runtime:
                     break
 
 
-def _connected(settings: Settings) -> tuple[Cluster, str]:
-    """The cluster of the kubeconfig, checked, and how to say where it is."""
+class Found(NamedTuple):
+    """A cluster that can be used, how to say where it is, and what its users should know."""
+
+    cluster: Cluster
+    where: str
+    warnings: tuple[str, ...] = ()
+
+
+def _connected(settings: Settings) -> Found:
+    """The cluster of the kubeconfig, checked."""
     cluster = KubeGateway.connect(
         kubeconfig=settings.kubeconfig or None, context=settings.context or None, namespace=settings.namespace or None
     )
     for warning in check(cluster, cluster.namespace):
         logger.warning("%s", warning)
-    return cluster, f"in namespace {cluster.namespace}"
+    return Found(cluster, f"in namespace {cluster.namespace}", (LOGS_ROTATE,))
 
 
-def _embedded(settings: Settings) -> tuple[Cluster, str]:
-    """This machine as a cluster, and how to say so."""
+def _embedded(settings: Settings) -> Found:
+    """This machine as a cluster."""
     from kubedock.embedded.opening import open_cluster  # noqa: PLC0415 - costs 0.2 s, for nothing on a real cluster
 
     cluster = open_cluster(settings)
-    return cluster, f"on this machine by {cluster.runtime}"
+    return Found(cluster, f"on this machine by {cluster.runtime}", cluster.warnings)
 
 
 def options_of(settings: Settings) -> Options:

@@ -45,7 +45,8 @@ class Core:
     """The parts that the groups of use cases work with; built once by ``runtime``.
 
     ``now`` and ``new_id`` (64 hex digits) are arguments, so that tests can decide them. ``publish_on`` are the addresses
-    of this machine that ports are published on where the client names none.
+    of this machine that ports are published on where the client names none. ``warnings`` are what a user should know of the
+    cluster itself.
     """
 
     cluster: Cluster
@@ -68,3 +69,4 @@ class Core:
     new_id: Callable[[], str]
     publish_on: Sequence[str]
     port_mode: PortMode = "auto"
+    warnings: Sequence[str] = ()

@@ -94,9 +94,7 @@ def find(kubeconfig: str | None, context: str | None) -> Source:
     if kubeconfig:
         missing = [part for part in kubeconfig.split(os.pathsep) if part and not Path(part).expanduser().exists()]
         if len(missing) == len([part for part in kubeconfig.split(os.pathsep) if part]):
-            raise InvalidParameter(
-                f"kubeconfig {kubeconfig} does not exist (--embedded runs containers on this machine, without a cluster)"
-            )
+            raise InvalidParameter(f"kubeconfig {kubeconfig} does not exist")
         return Source(kubeconfig, context)
     if (SERVICE_ACCOUNT / "token").exists() and context is None:
         return Source(None, None)

@@ -110,14 +110,17 @@ def kubedock_server(
         live.wait(20)
 
 
+def embedded_argv(folder: Path, *options: str, place: Place = EMBEDDED) -> tuple[str, ...]:
+    """The command line of a server whose node lies in ``folder/node``."""
+    node = ("--embedded-dir", str(folder / "node"), "--embedded-network", str(a_network()), "--embedded-runtime", place.embedded)
+    return (*KUBEDOCK, "server", "--listen-addr", "127.0.0.1:0", "--embedded", *node, *images_of(folder), *options)
+
+
 @contextmanager
 def embedded_server(folder: Path, *options: str, place: Place = EMBEDDED) -> Iterator[KubedockServer]:
     """Start one on this machine, and end it with its clean-up."""
     embedded_tools()
-    where = ("--embedded", "--embedded-dir", str(folder / "node"), "--embedded-network", str(a_network()))
-    listen = ("--listen-addr", "127.0.0.1:0", "--unix-socket", str(folder / "docker.sock"))
-    argv = (*KUBEDOCK, "server", *where, "--embedded-runtime", place.embedded, *listen, *images_of(folder), *options)
-    with LiveServer(argv) as live:
+    with LiveServer(embedded_argv(folder, "--unix-socket", str(folder / "docker.sock"), *options, place=place)) as live:
         yield KubedockServer(live, place, "default", folder)
         live.signal(15)
         live.wait(20)

@@ -38,14 +38,22 @@ def _routes() -> Iterator[ipaddress.IPv4Network]:
             yield ipaddress.ip_network((address, ipaddress.IPv4Address(mask).exploded), strict=False)
 
 
-def embedded_tools() -> None:
-    """Skip where the embedded node cannot run (fail in CI)."""
+def missing_tools() -> str:
+    """Why the embedded node cannot run here, "" where it can."""
     if os.geteuid() != 0:
-        absent("the embedded node needs root")
+        return "the embedded node needs root"
     try:
         tools.require((*tools.IMAGE_TOOLS, *tools.CONTAINER_TOOLS))
     except KubedockError as error:
-        absent(str(error))
+        return str(error)
+    return ""
+
+
+def embedded_tools() -> None:
+    """Skip where the embedded node cannot run (fail in CI)."""
+    missing = missing_tools()
+    if missing:
+        absent(missing)
 
 
 def busybox_layout(folder: Path) -> Path:
