@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 IMAGE ?= kubedock:latest
 BASE ?= docker.io/library/python:3.11-slim
 BUILDAH_OPTIONS ?=
-PYTEST := $(BIN)/python -m pytest
+# The tests' files go with the run.
+PYTEST := tmp=$$(mktemp -d /tmp/kd-XXXXXX) && trap 'rm -rf "$$tmp"' EXIT && TMPDIR="$$tmp" $(BIN)/python -m pytest
 FAST := not cluster and not embedded and not prove
 
 .DEFAULT_GOAL := help
@@ -74,7 +75,7 @@ test-embedded: $(VENV)/.develop tools ## Run the suites on the embedded node: re
 	$(PYTEST) -q -m 'embedded and not prove' $(ARGS)
 
 prove: $(VENV)/.develop ## Run everything with its full counts; needs the cluster
-	CI=true $(PYTEST) -q $(ARGS)
+	export CI=true; $(PYTEST) -q $(ARGS)
 	$(MAKE) bench
 
 bench: $(VENV)/.develop ## Measure
