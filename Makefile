@@ -62,20 +62,20 @@ lint: $(VENV)/.develop ## Check format, style, types and layers; changes nothing
 	$(BIN)/lint-imports
 
 test: $(VENV)/.develop ## Run all tests that need no cluster (under 3 minutes)
-	$(PYTEST) -q -m '$(FAST)' $(ARGS)
+	@$(PYTEST) -q -m '$(FAST)' $(ARGS)
 
 cover: $(VENV)/.develop ## Run the same tests and report what they do not reach
 	$(BIN)/coverage run --branch --source kubedock -m pytest -q -m '$(FAST)' $(ARGS)
 	$(BIN)/coverage report --show-missing --skip-covered --fail-under=90
 
 test-cluster: $(VENV)/.develop ## Run the suite on the real Kubernetes of KUBECONFIG
-	$(PYTEST) -q -m 'cluster and not prove' $(ARGS)
+	@$(PYTEST) -q -m 'cluster and not prove' $(ARGS)
 
 test-embedded: $(VENV)/.develop tools ## Run the suites on the embedded node: real containers on this machine (needs root)
-	$(PYTEST) -q -m 'embedded and not prove' $(ARGS)
+	@$(PYTEST) -q -m 'embedded and not prove' $(ARGS)
 
 prove: $(VENV)/.develop ## Run everything with its full counts; needs the cluster
-	export CI=true; $(PYTEST) -q $(ARGS)
+	@export CI=true; $(PYTEST) -q $(ARGS)
 	$(MAKE) bench
 
 bench: $(VENV)/.develop ## Measure
