@@ -45,14 +45,20 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kubedock"
 
 
-def reachable(options: Sequence[str]) -> bool:
+def reachable(options: Sequence[str], folder: Path) -> bool:
     """Whether the registry, or the mirror among the options, has the image."""
     words = [word for option in options for word in option.split("=", 1)] if MIRROR in " ".join(options) else []
     mirrors = [registry.parse_mirror(after) for word, after in pairwise(words) if word == MIRROR]
     asked = registry.source(registry.reference(REGISTRY_IMAGE), mirrors)
     argv = [tools.find("skopeo") or "skopeo", "inspect", "--raw", f"--tls-verify={str(not asked.plain).lower()}"]
     try:
-        done = subprocess.run([*argv, asked.at(asked.suffix)], capture_output=True, timeout=LOOK_SECONDS, check=False)
+        done = subprocess.run(
+            [*argv, asked.at(asked.suffix)],
+            capture_output=True,
+            timeout=LOOK_SECONDS,
+            check=False,
+            env=tools.image_environment(folder),
+        )
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
@@ -60,7 +66,7 @@ def reachable(options: Sequence[str]) -> bool:
 
 def an_image(options: Sequence[str], folder: Path) -> tuple[str, list[str]]:
     """An image to run, and the options of the server that let it find it."""
-    if reachable(options):
+    if reachable(options, folder):
         say(f"The image is {REGISTRY_IMAGE}, from its registry.")
         return REGISTRY_IMAGE, []
     say(f"No registry has {REGISTRY_IMAGE} for us here: the image is {LOCAL_IMAGE}, built from Debian's busybox-static.")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubedock.embedded.runtime import Runtime
-from kubedock.embedded.runtimes import archives, registry
+from kubedock.embedded.runtimes import archives, registry, tools
 from kubedock.embedded.runtimes.folder import NodeFolder
 from kubedock.embedded.runtimes.images import Images
 from kubedock.errors import Unavailable
@@ -29,7 +29,10 @@ class Wanted:
 
 
 def opened(wanted: Wanted) -> Runtime:
-    """An open runtime. Unavailable, with what each of them said, where none can be had; InvalidParameter for settings."""
+    """An open runtime. Unavailable, with what each of them said, where none can be had.
+
+    Conflict where the network is in use, Missing where the first that is allowed lacks programs, InvalidParameter for settings.
+    """
     folder = NodeFolder(wanted.folder)
     mirrors = [registry.parse_mirror(text) for text in wanted.mirrors]
     images = Images(folder.images, mirrors, archives.archives(wanted.archives) if wanted.archives is not None else ())
@@ -43,6 +46,9 @@ def opened(wanted: Wanted) -> Runtime:
         runtime = makers[name]()
         try:
             runtime.open()
+        except tools.Missing:  # a lesser runtime in silence is not what an administrator wants
+            folder.unlock()
+            raise
         except Unavailable as error:
             refused[name] = str(error)
             continue

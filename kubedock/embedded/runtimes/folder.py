@@ -3,9 +3,14 @@
 import fcntl
 import hashlib
 import os
+import threading
+import time
 from pathlib import Path
 
 from kubedock.errors import Unavailable
+
+LOCK_SECONDS = 1.0
+LOOK_SECONDS = 0.02
 
 
 class NodeFolder:
@@ -51,13 +56,26 @@ class NodeFolder:
             for folder in (self.root, self.images, self.containers, self.sandboxes, self.state):
                 folder.mkdir(mode=0o711, parents=True, exist_ok=True)
             self._lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self.unlock()
-            raise Unavailable(f"another kubedock has the folder {self.root}: give each its own --embedded-dir") from None
+            taken = self._take()
         except OSError as error:
             self.unlock()
             raise Unavailable(f"the embedded node cannot use its folder {self.root}: {error.strerror}") from error
+        if not taken:
+            self.unlock()
+            raise Unavailable(f"another kubedock has the folder {self.root}: give each its own --embedded-dir")
+
+    def _take(self) -> bool:
+        """Lock it; False where another has it. A server that was just killed has it for a moment longer."""
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    return False
+                threading.Event().wait(LOOK_SECONDS)
+            else:
+                return True
 
     def unlock(self) -> None:
         """Give it back."""

@@ -145,7 +145,15 @@ class Images:
     def _run(wanted: Reference, argv: Sequence[str], timeout: float, folder: Path) -> bytes:
         """What a tool writes. It runs in a folder, so that no path with a colon is among its arguments."""
         argv = [tools.find(argv[0]) or argv[0], *argv[1:]]
-        done = subprocess.run(argv, capture_output=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL, cwd=folder)
+        done = subprocess.run(
+            argv,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            cwd=folder,
+            env=tools.image_environment(folder),
+        )
         if done.returncode != 0:
             raise registry.pull_error(wanted, done.stderr.decode(errors="replace"))
         return done.stdout

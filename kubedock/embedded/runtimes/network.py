@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkDumpInterrupted, NetlinkError
 
-from kubedock.errors import Unavailable
+from kubedock.errors import Conflict, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Network:
     # --- the whole -----------------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Remove what is left, and make the bridge. Unavailable where the network is somebody else's, or not allowed."""
+        """Remove what is left, and make the bridge. Conflict where the network is somebody else's."""
         self._route = IPRoute()
         try:
             self._clear()
@@ -73,7 +73,7 @@ class Network:
         except (NetlinkError, OSError) as error:
             self.close()
             raise Unavailable(f"the pods' network cannot be made: {error}") from error
-        except Unavailable:
+        except Conflict:
             self.close()
             raise
         if self._filtered():
@@ -108,7 +108,7 @@ class Network:
             ip = address.get_attr("IFA_ADDRESS")
             found = ipaddress.ip_network(f"{ip}/{address['prefixlen']}", strict=False)
             if found.overlaps(self.subnet):
-                raise Unavailable(
+                raise Conflict(
                     f"the network {self.subnet} is in use on this machine ({address.get_attr('IFA_LABEL')} has {ip}):"
                     " choose another with --embedded-network"
                 )

@@ -45,6 +45,7 @@ from kubedock.embedded.runtimes import (
     syscalls,
     tools,
 )
+from kubedock.embedded.runtimes.apart import apart
 from kubedock.embedded.runtimes.conmon import NotCreated, Shim
 from kubedock.embedded.runtimes.folder import NodeFolder
 from kubedock.embedded.runtimes.images import Images
@@ -113,6 +114,7 @@ class RuncRuntime:
             return
         if os.geteuid() != 0:
             raise Unavailable("the embedded node needs root")
+        apart("embedded-allowed", _allowed)
         tools.require((*tools.CONTAINER_TOOLS, *tools.IMAGE_TOOLS))
         self._folder.lock()
         try:
@@ -247,19 +249,20 @@ class RuncRuntime:
                     spec.id, bundle, self._runc.program, self._folder.state, spec.log, spec.tty, spec.stdin, spec.stdin_once
                 )
                 pid, shim_pid = conmon.create(shim, CREATE_SECONDS)
+                running = Running(spec, bundle, process, os.pidfd_open(pid), os.pidfd_open(shim_pid), on_exit)
             except (NotCreated, OSError) as error:
                 self._discard(spec.id, bundle)
                 raise StartError(f"{TASK_FAILED}{error}: unknown") from error
             except InvalidParameter as error:
                 self._discard(spec.id, bundle)
                 raise StartError(f"failed to create containerd container: {error}", reason="CreateContainerError") from error
-            running = Running(spec, bundle, process, os.pidfd_open(pid), os.pidfd_open(shim_pid), on_exit)
             with self._lock:
                 closed = self._closed
                 if not closed:
                     self._running[spec.id] = running
             failed = "the embedded node is closed" if closed else self._runc.run("start", spec.id)
-        if failed and not running.ended.is_set():
+        if failed:
+            running.ended.set()
             self._end(running)
             raise StartError(f"{TASK_FAILED}{failed}: unknown")
         self._loop.watch(running.shim, lambda: self._ended(running))
@@ -392,6 +395,14 @@ class Attached:
 
 def _ours(words: list[bytes]) -> bool:
     return os.path.basename(words[0]) in (b"conmon", b"runc")
+
+
+def _allowed() -> None:
+    """Make namespaces, on a thread of its own. Unavailable where that is forbidden."""
+    try:
+        syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWNET | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS)
+    except OSError as error:
+        raise Unavailable(f"this machine does not let kubedock make namespaces: {error.strerror}") from error
 
 
 def _wait(descriptor: int, timeout: float) -> bool:

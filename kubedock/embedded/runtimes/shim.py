@@ -298,6 +298,7 @@ class Shim:
         os.setgroups(spec["groups"])
         os.setgid(spec["gid"])
         os.setuid(spec["uid"])
+        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if spec["no_new_privileges"]:
             _prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         env = dict(each.split("=", 1) for each in spec["env"])

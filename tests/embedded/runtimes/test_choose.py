@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from kubedock.embedded.runtimes import tools
+from kubedock.embedded.runtimes.choose import Wanted, opened
+from tests.support.runtimes import a_network, running
 from tests.support.shared import ROOT
 
 pytestmark = pytest.mark.embedded
@@ -36,6 +39,21 @@ def tried(*prefix: str, folder: Path, images: Path) -> list[str]:
 def test_auto_takes_runc_where_it_can(images: Path, tmp_path: Path) -> None:
     """And says so."""
     assert tried(folder=tmp_path, images=images) == ["containers are run by runc", "runc 3 hello"]
+
+
+@pytest.mark.parametrize("name", ["auto", "runc", "chroot"])
+def test_missing_tools_are_an_error_and_no_reason_to_run_without_isolation(
+    name: str, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Namespaces are allowed here: what is missing can be installed."""
+    monkeypatch.setattr(tools, "find", lambda _: "")
+
+    with pytest.raises(tools.Missing, match=r"the embedded node needs .*: apt-get install --no-install-recommends "):
+        opened(Wanted(tmp_path / "node", a_network(), name))
+
+    monkeypatch.undo()
+    with running(name, tmp_path / "node", images):
+        pass
 
 
 def test_auto_takes_chroot_with_dockers_capabilities(images: Path, tmp_path: Path) -> None:

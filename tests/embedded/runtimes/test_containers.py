@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kubedock.embedded.runtime import Limits, Mount, Security, StartError
+from kubedock.embedded.runtimes import leftovers
 from kubedock.errors import NotFound
 from tests.support.runtimes import Pods
 from tests.support.waiting import eventually
@@ -197,6 +198,18 @@ def test_a_pods_port_is_reached_through_its_own_loopback(pods: Pods) -> None:
     assert eventually(fetched) == b"hello\n"
     with pytest.raises(ConnectionRefusedError):
         pods.runtime.dial(pod.pod_uid, 45679)
+
+
+def test_a_shim_that_is_killed_takes_its_container_along(pods: Pods) -> None:
+    """And why is told; nothing of it is left to run."""
+    run = pods.run("sleep", "54321", name=pods.runtime.name)
+    bundle = next(pods.runtime._folder.containers.glob("*"))  # type: ignore[attr-defined]
+    shims = leftovers.processes(bundle, lambda words: not words[0].endswith(b"/runc"))
+
+    leftovers.kill(shims)
+
+    assert run.exit().error == "the container's shim ended before the container"
+    eventually(lambda: "sleep 54321" not in map(_command, Path("/proc").glob("[0-9]*")))
 
 
 # --- what only namespaces and control groups can do ------------------------------------------------------------------

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from kubedock.embedded.runtimes import cgroups, leftovers, syscalls
+from kubedock.embedded.runtimes.choose import Wanted, opened
 from kubedock.embedded.runtimes.folder import NodeFolder
-from kubedock.errors import Unavailable
+from kubedock.errors import Conflict, Unavailable
 from tests.support.runtimes import Pods, running
 from tests.support.shared import ROOT
 from tests.support.waiting import eventually
@@ -109,12 +110,9 @@ def test_two_servers_do_not_share_a_folder(images: Path, tmp_path: Path) -> None
 
 
 def test_two_servers_do_not_share_a_network(images: Path, tmp_path: Path) -> None:
-    """The sentence names the setting."""
-    from kubedock.embedded.runtimes.choose import Wanted, opened
-
+    """The sentence names the setting; without isolation is not the answer."""
     with running("runc", tmp_path / "one", images) as first:
         network = first._network.subnet  # type: ignore[attr-defined]
-        with pytest.raises(
-            Unavailable, match=rf"the network {network} is in use on this machine .* choose another with --embedded-network"
-        ):
-            opened(Wanted(tmp_path / "two", network, "runc"))
+        text = rf"the network {network} is in use on this machine .* choose another with --embedded-network"
+        with pytest.raises(Conflict, match=text):
+            opened(Wanted(tmp_path / "two", network))
