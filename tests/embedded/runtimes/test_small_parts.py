@@ -43,7 +43,7 @@ def test_resolv_conf_and_hosts() -> None:
     """Lines for what there is."""
     assert names.resolv_conf(Dns()) == ""
     assert names.resolv_conf(Dns(("192.0.2.1",), ("a", "b"), ("ndots:5",))) == (
-        "nameserver 192.0.2.1\nsearch a b\noptions ndots:5\n"
+        "search a b\nnameserver 192.0.2.1\noptions ndots:5\n"
     )
     assert names.hosts_head(Sandbox("u", "192.0.2.7", "me")).endswith("\n192.0.2.7\tme\n")
     assert names.hosts_lines([("192.0.2.8", ["a", "b"])]) == "192.0.2.8\ta b\n"
