@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
 from kubedock.background.drain import Drain
+from kubedock.background.health import Prober
 from kubedock.background.listeners import Listeners, own_addresses
 from kubedock.background.logfeed import LogFeeds
+from kubedock.background.reach import gateway
 from kubedock.background.tasks import Tasks
 from kubedock.background.watcher import Watcher
 from kubedock.cluster import Cluster, Kind
@@ -40,8 +42,8 @@ LOOPBACK, EVERYWHERE = ("127.0.0.1", "::1"), ("0.0.0.0", "::")  # noqa: S104 - f
 
 
 def new_id() -> str:
-    """A new id as Docker makes them: 64 hex digits."""
-    return secrets.token_hex(32)
+    """A new id as Docker makes them: 64 hex digits. The first is a letter, so that a Service can hold a short id as a name."""
+    return secrets.choice("abcdef") + secrets.token_hex(32)[1:]
 
 
 def now() -> datetime:
@@ -58,6 +60,7 @@ class Options:
     workload: Literal["auto", "pod", "deployment"] = "auto"
     publish_on: tuple[str, ...] = LOOPBACK
     port_mode: PortMode = "auto"
+    cluster_url: str = ""
     warnings: tuple[str, ...] = ()
 
 
@@ -69,7 +72,8 @@ class Runtime:
         self.cluster, self._instance = cluster, options.defaults.instance
         self._watcher = Watcher(cluster, self._instance)
         self._feeds, self._tasks, self._drain = LogFeeds(), Tasks(), Drain()
-        self._listeners = Listeners()
+        self._listeners, self._prober = Listeners(), Prober(self._tasks)
+        listening = own_addresses(options.publish_on)
         core = Core(
             cluster=cluster,
             containers=MemoryStore[ContainerRecord](
@@ -87,14 +91,16 @@ class Runtime:
             events=EventBus(clock),
             tasks=self._tasks,
             drain=self._drain,
+            prober=self._prober,
             listeners=self._listeners,
             defaults=options.defaults,
             limits=options.limits,
             workload=options.workload,
             now=clock,
             new_id=new_id,
-            publish_on=own_addresses(options.publish_on),
+            publish_on=listening,
             port_mode=options.port_mode,
+            gateway=gateway(listening, options.cluster_url),
             warnings=options.warnings,
         )
         self.engine = Engine.of(core)
@@ -103,7 +109,7 @@ class Runtime:
     def start(cls, settings: Settings) -> "Runtime":
         """Connect, check what kubedock needs, and run. KubedockError with one sentence when it cannot."""
         found = _embedded(settings) if settings.embedded else _connected(settings)
-        runtime = cls(found.cluster, replace(options_of(settings), warnings=found.warnings))
+        runtime = cls(found.cluster, replace(options_of(settings, found.url), warnings=found.warnings))
         try:
             runtime.run()
         except BaseException:
@@ -117,12 +123,14 @@ class Runtime:
         self._tasks.start()
         self._drain.start()
         self._listeners.start()
+        self._prober.start()
         self._watcher.start()
 
     def stop(self, timeout: float) -> None:
         """End all threads and delete all that carries this instance's label, within about ``timeout`` seconds."""
         deadline = time.monotonic() + timeout
         self._listeners.stop(min(1.0, timeout))
+        self._prober.stop(min(1.0, timeout))
         self._tasks.stop(min(1.0, timeout))
         self._feeds.stop(min(1.0, timeout))
         self._drain.stop(min(1.0, timeout))
@@ -136,14 +144,14 @@ class Runtime:
         self.cluster.close()
 
     def _clean_up(self, deadline: float) -> None:
-        """Deployments first, or their controllers would bring pods back; then all pods at once."""
+        """Deployments first, or their controllers would bring pods back; then all pods at once, then what belongs to them."""
         used = any(record.spec.workload == "deployment" for record in self.engine.core.containers.list())
-        kinds: tuple[Kind, ...] = ("Deployment", "Pod") if used else ("Pod",)
+        kinds: tuple[tuple[Kind, bool], ...] = (("Deployment", used), ("Pod", True), ("Service", self.engine.networks.names.used))
         try:
             self.engine.workloads.let_deployments_go()
         except KubedockError as error:
             logger.warning("clean-up: %s", error)
-        for kind in kinds:
+        for kind in (kind for kind, there_may_be in kinds if there_may_be):
             while True:
                 try:
                     self.cluster.delete_collection(kind, selector=labels.selector(self._instance), grace=0)
@@ -159,10 +167,11 @@ class Runtime:
 
 
 class Found(NamedTuple):
-    """A cluster that can be used, how to say where it is, and what its users should know."""
+    """A cluster that can be used, how to say where it is, its URL if it has one, and what its users should know."""
 
     cluster: Cluster
     where: str
+    url: str = ""
     warnings: tuple[str, ...] = ()
 
 
@@ -173,7 +182,7 @@ def _connected(settings: Settings) -> Found:
     )
     for warning in check(cluster, cluster.namespace):
         logger.warning("%s", warning)
-    return Found(cluster, f"in namespace {cluster.namespace}", (LOGS_ROTATE,))
+    return Found(cluster, f"in namespace {cluster.namespace}", cluster.host, (LOGS_ROTATE,))
 
 
 def _embedded(settings: Settings) -> Found:
@@ -181,10 +190,10 @@ def _embedded(settings: Settings) -> Found:
     from kubedock.embedded.opening import open_cluster  # noqa: PLC0415 - costs 0.2 s, for nothing on a real cluster
 
     cluster = open_cluster(settings)
-    return Found(cluster, f"on this machine by {cluster.runtime}", cluster.warnings)
+    return Found(cluster, f"on this machine by {cluster.runtime}", warnings=cluster.warnings)
 
 
-def options_of(settings: Settings) -> Options:
+def options_of(settings: Settings, cluster_url: str) -> Options:
     """What the settings say about the engine, with a new instance's name."""
     return Options(
         defaults=PodDefaults(
@@ -209,6 +218,7 @@ def options_of(settings: Settings) -> Options:
         workload=settings.workload,
         publish_on=publish_on(settings.listen_addr),
         port_mode=settings.port_mode,
+        cluster_url=cluster_url,
     )
 
 

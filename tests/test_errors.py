@@ -18,6 +18,12 @@ ID = "0123456789abcdef" * 4
         (errors.AmbiguousReference("container", "ab"), errors.InvalidParameter, "multiple IDs found with provided prefix: ab"),
         (errors.AmbiguousReference("network", "ab"), errors.InvalidParameter, "network ab is ambiguous (several have this prefix)"),
         (
+            errors.AliasOnPredefined("invalid config for network bridge: "),
+            errors.InvalidParameter,
+            "invalid config for network bridge: invalid endpoint settings:\n"
+            "network-scoped alias is supported only for containers in user defined networks",
+        ),
+        (
             errors.NameTaken("db", holder=ID),
             errors.Conflict,
             f'Conflict. The container name "/db" is already in use by container "{ID}".'

@@ -56,7 +56,7 @@ def _refuse_what_the_command_would_attach(wanted: Mapping[str, Any]) -> None:
         raise NotImplemented(NO_TERMINAL)
 
 
-@group.operation("ContainerInspect", "GET /containers/<ref>/json", note="no State.Health and no sizes")
+@group.operation("ContainerInspect", "GET /containers/<ref>/json", note="no sizes")
 def inspect(ref: str) -> Response:
     """All that is known of a container."""
     found = encode.container_inspect(engine().containers.inspect(ref))
@@ -148,8 +148,8 @@ def logs(ref: str) -> Response:
         stdout=query.boolean(args, "stdout"),
         stderr=query.boolean(args, "stderr"),
         follow=query.boolean(args, "follow"),
-        since=query.timestamp(args, "since", now),
-        until=query.timestamp(args, "until", now),
+        since=query.instant(args, "since", now),
+        until=query.instant(args, "until", now),
         timestamps=query.boolean(args, "timestamps"),
         tail=query.tail(args),
     )

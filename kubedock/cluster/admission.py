@@ -114,7 +114,11 @@ def _check_deployment(faults: Faults, item: Json) -> None:
 def _check_service(faults: Faults, item: Json) -> None:
     name, spec = _name(item), item.get("spec") or {}
     if len(name) > 63 or not SERVICE_NAME.fullmatch(name):
-        faults.invalid("metadata.name", name, "a DNS-1035 label is needed")
+        faults.invalid(
+            "metadata.name",
+            name,
+            "a DNS-1035 label must consist of lower case alphanumeric characters or '-', and begin with a letter",
+        )
     ports = spec.get("ports") or []
     if not ports and spec.get("clusterIP") != "None" and spec.get("type") != "ExternalName":
         faults.add("spec.ports", "Required value")

@@ -15,6 +15,7 @@ from kubedock.cluster.fake_kubelet import NODE, FakeKubelet
 from kubedock.cluster.fake_program import NotStarted, Program
 from kubedock.cluster.fake_streams import FakeChannels, FakeLogStream
 from kubedock.cluster.kinds import RESOURCES
+from kubedock.cluster.names import SUFFIX, resolve
 from kubedock.cluster.objects import copied
 from kubedock.cluster.protocol import DATA, FAILURE, Json, Kind, LogOptions, ObjectList
 from kubedock.cluster.store import ObjectStore
@@ -115,6 +116,10 @@ class FakeCluster:
         with self._store.lock:
             self.kubelet.terminate(pod)
             self._api.drop("Pod", pod)
+
+    def resolve(self, name: str) -> list[str]:
+        """The addresses that a container asking for this name gets."""
+        return resolve(self._store, f"{name}.{self._namespace}{SUFFIX}") or []
 
     @property
     def open_watches(self) -> int:

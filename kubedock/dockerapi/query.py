@@ -7,15 +7,16 @@ is a value or an InvalidParameter with a sentence.
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from kubedock.domain import units
 from kubedock.errors import InvalidParameter
 
 Args = Mapping[str, str]
 Filters = dict[str, tuple[str, ...]]
+T = TypeVar("T")
 
 _FALSE = frozenset(("", "0", "no", "false", "none"))
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -74,8 +75,17 @@ def signal(args: Args, name: str = "signal") -> str | None:
 
 def timestamp(args: Args, name: str, now: datetime) -> datetime | None:
     """A moment (``since``, ``until``); None where it is absent, empty or 0."""
+    return _moment(units.parse_timestamp, args, name, now)
+
+
+def instant(args: Args, name: str, now: datetime) -> int | None:
+    """The same in nanoseconds since 1970: clients ask for what follows a log line by the line's own time."""
+    return _moment(units.parse_instant, args, name, now)
+
+
+def _moment(parse: Callable[[str, datetime], T | None], args: Args, name: str, now: datetime) -> T | None:
     try:
-        return units.parse_timestamp(args.get(name, ""), now)
+        return parse(args.get(name, ""), now)
     except InvalidParameter as error:
         raise InvalidParameter(f'invalid value for "{name}": {error}') from None
 

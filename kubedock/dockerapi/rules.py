@@ -5,7 +5,6 @@ have the names of their fields.
 """
 
 import ipaddress
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -17,8 +16,6 @@ from kubedock.errors import InvalidParameter, NotImplemented
 
 Rule = Callable[[Any], str | Iterable[str] | None]
 
-NAMES = "names on networks do not resolve yet"
-NETWORKS = f"networks are records only: {NAMES}"
 VOLUMES = volumes.VOLUMES
 
 LEAST_MEMORY = 6 * 1024 * 1024
@@ -45,7 +42,6 @@ MASKED_PATHS = _words(
 )
 READONLY_PATHS = _words("/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger")
 
-_SUBDOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", re.DOTALL)
 _TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))
 _FALSE = frozenset(("0", "f", "F", "FALSE", "false", "False"))
 
@@ -124,18 +120,6 @@ def working_dir(value: str) -> None:
 def stop_signal(value: str) -> None:
     if value:
         units.signal_name(value)
-
-
-def healthcheck(value: dict[str, Any]) -> str | None:
-    path = "Healthcheck."
-    test = optional("strings", value, "Test", path)
-    for key in ("Interval", "Timeout", "StartPeriod", "StartInterval"):
-        duration = optional("integer", value, key, path)
-        if duration and duration < 1_000_000:
-            raise InvalidParameter(f"{key} in Healthcheck cannot be less than 1ms")
-    if (optional("integer", value, "Retries", path) or 0) < 0:
-        raise InvalidParameter("Retries in Healthcheck cannot be negative")
-    return None if not test or test[0] == "NONE" else "Healthcheck is not run yet: the container has no health"
 
 
 def restart_policy(value: dict[str, Any]) -> None:
@@ -354,11 +338,28 @@ def network_mode(value: str) -> str | None:
         raise NotImplemented("NetworkMode container: is not supported: a pod cannot join another one's network")
     if value == "none":
         return "NetworkMode none is not applied: every pod is on the cluster's network"
-    return None if value in ("", "default", "bridge", "host") else f'Network "{value}": {NETWORKS}'
+    return None
 
 
-def aliases(value: list[str]) -> str | None:
-    return f"Aliases are not applied: {NAMES}" if value else None
+def links(value: list[str]) -> str | None:
+    endpoint_links(value)
+    return "Links is applied in part: as things are at the start, without environment variables" if value else None
+
+
+def endpoint_links(value: list[str]) -> None:
+    for text in value:
+        link(text)
+
+
+def link(text: str) -> tuple[str, str]:
+    """The container that is linked, and the name for it: ``db:database``, ``db``, or ``/db:/web/database`` as inspect has it."""
+    if not text:
+        raise InvalidParameter("empty string specified for links")
+    target, *aliases = text.split(":")
+    if len(aliases) > 1:
+        raise InvalidParameter(f"bad format for links: {text}")
+    alias = aliases[0] if aliases else target
+    return (target[1:], alias.rpartition("/")[2]) if target.startswith("/") else (target, alias)
 
 
 def ipam_config(value: dict[str, Any]) -> str | None:
@@ -391,7 +392,7 @@ def extra_host(text: str) -> tuple[str, str] | None:
     bare = address.removeprefix("[").removesuffix("]")
     _address(bare, f'invalid IP address in add-host: "{address}"')
     # /etc/hosts is read in any case of letters, Kubernetes takes lower case only.
-    return (name.lower(), bare) if _SUBDOMAIN.fullmatch(name.lower()) else None
+    return (name.lower(), bare) if names.is_subdomain(name.lower()) else None
 
 
 def _address(text: str, sentence: str) -> None:

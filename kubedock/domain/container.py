@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from kubedock.domain.health import Healthcheck
 from kubedock.domain.network import Endpoint
 from kubedock.domain.volume import Mount
 
-Workload = Literal["pod", "deployment"]
+Workload = Literal["pod", "deployment", "inside"]
+"""What runs a container: a Kubernetes object, or kubedock itself (``engine.inside``)."""
 RestartName = Literal["no", "on-failure", "always", "unless-stopped"]
 
 
@@ -81,6 +83,7 @@ class ContainerSpec:
     ``entrypoint`` and ``command`` are None where the image decides; an empty ``entrypoint`` clears the image's.
     ``env`` keeps its order; a value of None takes the image's variable away (``-e NAME`` without a value).
     ``user`` and ``group`` are numbers or None for the image's. ``stop_signal`` is a name without SIG, or "".
+    ``links`` are containers of the default network and the names for them.
     ``domain`` words only; durations in seconds.
     """
 
@@ -118,6 +121,8 @@ class ContainerSpec:
     runtime: str = ""
     platform: str = ""
     asked: Mapping[str, Any] = field(default_factory=dict)
+    healthcheck: Healthcheck | None = None
+    links: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

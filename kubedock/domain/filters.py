@@ -164,7 +164,7 @@ def _by_status(wanted: Filters, _others: Sequence[ContainerView]) -> Test:
 
 def _by_health(wanted: Filters, _others: Sequence[ContainerView]) -> Test:
     _one_of(wanted, "health", HEALTHS)
-    return lambda _view: _exact(wanted, "health", "none")
+    return lambda view: _exact(wanted, "health", view.health.status if view.health is not None else "none")
 
 
 def _one_of(wanted: Filters, key: str, values: Sequence[str]) -> None:

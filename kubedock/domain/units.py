@@ -9,6 +9,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 ZERO_TIME = "0001-01-01T00:00:00Z"
+_BILLION = 1_000_000_000
 
 _ORDER = """
 HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ
@@ -82,8 +83,30 @@ def parse_duration(text: str) -> float:
     return -seconds if text.startswith("-") else seconds
 
 
+def go_duration(seconds: float) -> str:
+    """A duration as Go writes it: ``1m30s``, ``1.5s``, ``50ms``."""
+    left = round(seconds * 10**9)
+    for unit, size in (("ns", 1), ("µs", 10**3), ("ms", 10**6)):
+        if 0 < left < size * 1000:
+            return f"{_decimal(left, size)}{unit}"
+    minutes, left = divmod(left, 60 * 10**9)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h" * (hours > 0) + f"{minutes}m" * (hours + minutes > 0) + f"{_decimal(left, 10**9)}s"
+
+
+def _decimal(number: int, size: int) -> str:
+    whole, rest = divmod(number, size)
+    return f"{whole}.{rest:0{len(str(size)) - 1}}".rstrip("0") if rest else str(whole)
+
+
 def parse_timestamp(text: str, now: datetime) -> datetime | None:
-    """The moment that ``since`` or ``until`` names; None for none (empty or 0).
+    """As ``parse_instant``, cut to microseconds."""
+    instant = parse_instant(text, now)
+    return None if instant is None else EPOCH + timedelta(microseconds=instant // 1000)
+
+
+def parse_instant(text: str, now: datetime) -> int | None:
+    """The moment that ``since`` or ``until`` names, in nanoseconds since 1970; None for none (empty or 0).
 
     Seconds since 1970 with an optional fraction, RFC 3339 in whole or in part (UTC where no zone is given), or a Go
     duration, which counts back from now. What lies beyond the year 9999 is its last moment.
@@ -98,28 +121,26 @@ def parse_timestamp(text: str, now: datetime) -> datetime | None:
     try:
         if dated is not None:
             return _from_parts(*dated.groups())
-        return _clamp(now, -parse_duration(text))
+        return nanoseconds(_clamp(now, -parse_duration(text)))
     except (ValueError, OverflowError, InvalidParameter):
         raise InvalidParameter(f'failed to parse value as time or duration: "{text}"') from None
 
 
-def _from_unix(seconds: int, fraction: str) -> datetime | None:
-    microseconds = int(fraction[:6].ljust(6, "0"))
+def _from_unix(seconds: int, fraction: str) -> int | None:
     if seconds == 0 and not fraction.strip("0"):
         return None
     if seconds >= 253402300800:
-        return LATEST
+        return nanoseconds(LATEST)
     if seconds < -62135596800:
-        return EARLIEST
-    return EPOCH + timedelta(seconds=seconds, microseconds=microseconds)
+        return nanoseconds(EARLIEST)
+    return seconds * _BILLION + int(fraction[:9].ljust(9, "0"))
 
 
-def _from_parts(
-    day: str, hour: str | None, minute: str | None, second: str | None, fraction: str | None, zone: str | None
-) -> datetime:
+def _from_parts(day: str, hour: str | None, minute: str | None, second: str | None, fraction: str | None, zone: str | None) -> int:
     offset = "+00:00" if zone is None or zone in "Zz" else zone
-    clock = f"{hour or '00'}:{minute or '00'}:{second or '00'}.{(fraction or '')[:6].ljust(6, '0')}"
-    return datetime.fromisoformat(f"{day}T{clock}{offset}").astimezone(UTC)
+    clock = f"{hour or '00'}:{minute or '00'}:{second or '00'}"
+    whole = datetime.fromisoformat(f"{day}T{clock}{offset}").astimezone(UTC)
+    return nanoseconds(whole) + int((fraction or "")[:9].ljust(9, "0"))
 
 
 def _clamp(now: datetime, seconds: float) -> datetime:

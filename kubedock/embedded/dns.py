@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import dnslib
 
+from kubedock.cluster.names import addresses, is_ours, resolve
 from kubedock.cluster.store import ObjectStore
-from kubedock.embedded.names import addresses, is_ours, resolve
 from kubedock.errors import Unavailable
 from kubedock.streams.cancel import Waker
 

@@ -3,8 +3,8 @@
 import logging
 import threading
 
+from kubedock.cluster.names import host_lines
 from kubedock.cluster.store import Entry, ObjectStore
-from kubedock.embedded.names import host_lines
 from kubedock.embedded.runtime import Runtime
 from kubedock.embedded.sandbox import host_lines as own_lines
 from kubedock.errors import KubedockError

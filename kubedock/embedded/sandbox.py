@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from kubedock.cluster import Json
+from kubedock.cluster.names import DOMAIN
 from kubedock.embedded.runtime import Dns, SandboxSpec
 
-DOMAIN = "cluster.local"
 MOST_DOTS = ("ndots:5",)
 LONGEST_NAME = 63
 

@@ -18,6 +18,7 @@ from kubedock.engine.addresses import wait_for_address
 from kubedock.engine.core import Core
 from kubedock.engine.images import Images
 from kubedock.engine.lifecycle import Lifecycle
+from kubedock.engine.linking import resolved
 from kubedock.engine.networks import Networks
 from kubedock.engine.publishing import Publishing
 from kubedock.engine.starting import Starting
@@ -40,8 +41,6 @@ from kubedock.streams.cancel import Cancel
 logger = logging.getLogger(__name__)
 
 NAME_TRIES = 6
-FORGET_SECONDS = 2.0
-"""So often it is looked whether a removed container's saved log is still being read."""
 
 
 class Created(NamedTuple):
@@ -68,10 +67,11 @@ class Containers:
     ) -> None:
         self._core, self._lifecycle, self._workloads = core, lifecycle, workloads
         self._images, self._networks, self._volumes = images, networks, volumes
+        self._names = networks.names
         publishing = Publishing(core)
         lifecycle.followers.append(publishing)
-        starting = Starting(core, lifecycle, workloads, publishing)
-        stopping = Stopping(core, lifecycle, workloads, starting)
+        starting = Starting(core, lifecycle, workloads, publishing, self._names)
+        stopping = Stopping(core, lifecycle, workloads, starting, self._names)
         self.start = starting.start
         self.stop, self.kill, self.restart = stopping.stop, stopping.kill, stopping.restart
         lifecycle.restart = starting.restart_by_policy
@@ -86,7 +86,7 @@ class Containers:
         """A new container, not started. NameTaken, NoSuchImage, NoSuchNetwork; InvalidParameter for what makes no sense."""
         if name is not None:
             name = container_name(name)
-        spec = self._with_workload(spec)
+        spec = resolved(self._core, self._with_workload(spec))
         image = self._images.require(spec.image)
         container_id = self._core.new_id()
         places = self._places(spec, endpoints)
@@ -102,9 +102,11 @@ class Containers:
         )
         record = self._add(record)
         self._lifecycle.publish(record, "create")
-        return Created(record.id, warnings)
+        return Created(record.id, (*warnings, *self._names.warnings(record)))
 
     def _with_workload(self, spec: ContainerSpec) -> ContainerSpec:
+        if spec.workload == "inside":
+            return spec
         comes_back = spec.restart.name in ("always", "unless-stopped")
         wanted = "deployment" if spec.workload == "deployment" else self._core.workload
         if wanted == "deployment" and not comes_back:
@@ -143,7 +145,7 @@ class Containers:
             if network.id not in requests or request.aliases or request.asked:
                 requests[network.id] = request
         return {
-            network_id: Endpoint(network_id, self._core.new_id(), request.aliases, request.asked)
+            network_id: Endpoint(network_id, self._core.new_id(), request.aliases, request.asked, request.links)
             for network_id, request in requests.items()
         }
 
@@ -153,7 +155,8 @@ class Containers:
         """A container as it is now. One that has just begun to run gets a moment for its address to be known."""
         record = self._core.containers.find(ref)
         view = self._view(record)
-        if view.status.state == "running" and not view.ip and record.started_at is not None:
+        has_address = record.spec.workload != "inside"
+        if has_address and view.status.state == "running" and not view.ip and record.started_at is not None:
             left = self._core.limits.address - (self._core.now() - record.started_at).total_seconds()
             if left > 0:
                 wait_for_address(self._core, record, min(left, self._core.limits.address))
@@ -172,7 +175,16 @@ class Containers:
             if network is not None:
                 networks[network_id] = network
         execs = tuple(self._core.sessions.execs.unfinished(record.id))
-        return ContainerView(record, observed, status(record, observed), networks, self._core.now(), execs)
+        return ContainerView(
+            record,
+            observed,
+            status(record, observed),
+            networks,
+            self._core.now(),
+            execs,
+            health=self._core.sessions.healths.of(record),
+            gateway=self._core.gateway,
+        )
 
     # --- change ----------------------------------------------------------------------------------------------------
 
@@ -187,6 +199,11 @@ class Containers:
         change = self._core.containers.update(record.id, lambda r: replace(r, name=name))
         if change is None:
             raise NoSuchContainer(ref)
+        try:
+            self._names.changed(change.before, change.after)
+        except KubedockError:
+            self._core.containers.update(record.id, lambda r: replace(r, name=record.name))
+            raise
         self._lifecycle.publish(change.after, "rename", oldName=f"/{record.name}")
 
     def resize(self, ref: str, *, height: int, width: int) -> None:
@@ -227,6 +244,7 @@ class Containers:
                     self._workloads.end_hard(record, keep_log=keep_log)
                 else:
                     self._workloads.put_away(record, keep_log=keep_log)
+            self._names.release(record)
         except Exception:
             self._core.containers.update(record.id, lambda r: replace(r, removing=False))
             self._lifecycle.tell(record.id)
@@ -236,16 +254,9 @@ class Containers:
         if gone is not None:
             self._lifecycle.gone(gone)
         self._core.sessions.forget(record.id)
-        self._forget_log(record.id)
+        self._core.sessions.once_unread(record.id, lambda: self._core.archive.forget(record.id))
         if volumes:
             self._release(record)
-
-    def _forget_log(self, container_id: str) -> None:
-        if self._core.sessions.is_read(container_id):
-            what = f"forgetting the log of {container_id[:12]}"
-            self._core.tasks.submit(what, lambda: self._forget_log(container_id), after=FORGET_SECONDS)
-        else:
-            self._core.archive.forget(container_id)
 
     def _release(self, record: ContainerRecord) -> None:
         """The container's anonymous volumes go with it unless another one uses them."""
@@ -254,14 +265,22 @@ class Containers:
                 with suppress(NotFound, Conflict):
                     self._volumes.remove(mount.source, force=True)
 
-    def _remove_after_end(self, container_id: str, run: int, pause: float = RETRY_SECONDS) -> None:
-        """``--rm``: when its output has been read (a pod's log goes with the pod), it goes.
-
-        Also when the cluster cannot be reached: tried until it is gone, ``docker run --rm`` waits for that.
-        """
+    def _remove_after_end(self, container_id: str, run: int) -> None:
+        """``--rm``: when its output has been read (a pod's log goes with the pod), or some time after, it goes."""
         record = self._core.containers.get(container_id)
-        if record is not None and record.outcome is not None and record.outcome.started:
-            self._core.sessions.wait_for_readers(container_id, self._core.limits.drain)
+        if record is None or record.outcome is None or not record.outcome.started:
+            self._remove_now(container_id, run)
+            return
+        what = f"automatic removal of {container_id[:12]}"
+
+        def submit(after: float = 0.0) -> None:
+            self._core.tasks.submit(what, lambda: self._remove_now(container_id, run), after=after)
+
+        self._core.sessions.once_unread(container_id, submit)
+        submit(after=self._core.limits.drain)
+
+    def _remove_now(self, container_id: str, run: int, pause: float = RETRY_SECONDS) -> None:
+        """Also when the cluster cannot be reached: tried until it is gone, ``docker run --rm`` waits for that."""
         record = self._core.containers.get(container_id)
         if record is None or record.run != run or record.alive:
             return  # it was removed, or started again meanwhile
@@ -272,7 +291,7 @@ class Containers:
         except KubedockError as error:
             logger.warning("container %s could not be removed: %s; again in %.0f s", container_id[:12], error, pause)
             what, longer = f"automatic removal of {container_id[:12]}", min(pause * 2, LONGEST_RETRY)
-            self._core.tasks.submit(what, lambda: self._remove_after_end(container_id, run, longer), after=pause)
+            self._core.tasks.submit(what, lambda: self._remove_now(container_id, run, longer), after=pause)
 
     def prune(self, filters: Filters) -> list[str]:
         """Remove all that do not run and match; their ids."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from kubedock.background.drain import Drain
+from kubedock.background.health import Prober
 from kubedock.background.listeners import Listeners
 from kubedock.background.logfeed import LogFeeds
 from kubedock.background.tasks import Tasks
@@ -45,8 +46,8 @@ class Core:
     """The parts that the groups of use cases work with; built once by ``runtime``.
 
     ``now`` and ``new_id`` (64 hex digits) are arguments, so that tests can decide them. ``publish_on`` are the addresses
-    of this machine that ports are published on where the client names none. ``warnings`` are what a user should know of the
-    cluster itself.
+    of this machine that ports are published on where the client names none, ``gateway`` is the one for clients elsewhere.
+    ``warnings`` are what a user should know of the cluster itself.
     """
 
     cluster: Cluster
@@ -61,6 +62,7 @@ class Core:
     events: EventBus
     tasks: Tasks
     drain: Drain
+    prober: Prober
     listeners: Listeners
     defaults: PodDefaults
     limits: Limits
@@ -69,4 +71,5 @@ class Core:
     new_id: Callable[[], str]
     publish_on: Sequence[str]
     port_mode: PortMode = "auto"
+    gateway: str = "127.0.0.1"
     warnings: Sequence[str] = ()

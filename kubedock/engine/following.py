@@ -4,11 +4,9 @@ A segment is a run, for a Deployment also each of the kubelet's restarts. What w
 archive, what is being written from the container's one feed.
 """
 
-import math
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from kubedock.background.logfeed import Behind, Joined, LogFeed, lines_after
 from kubedock.domain.container import ContainerRecord
@@ -24,6 +22,7 @@ SPIN = 0.3
 LATE = 0.5
 """Seconds that a follower with ``until`` gives to lines that are still on their way."""
 FOREVER = 1e6
+BILLION = 1_000_000_000
 _EVERY_INSTANCE = 1 << 30
 
 Chunk = tuple[int, bytes]
@@ -32,13 +31,13 @@ Batch = Sequence[Chunk]
 
 @dataclass(frozen=True, slots=True)
 class LogQuery:
-    """What of a log is wanted. ``tail`` None: all of it."""
+    """What of a log is wanted: lines from ``since`` to ``until`` (nanoseconds since 1970). ``tail`` None: all of it."""
 
     stdout: bool = False
     stderr: bool = False
     follow: bool = False
-    since: datetime | None = None
-    until: datetime | None = None
+    since: int | None = None
+    until: int | None = None
     timestamps: bool = False
     tail: int | None = None
 
@@ -48,9 +47,6 @@ class Follower:
 
     def __init__(self, core: Core, record: ContainerRecord, query: LogQuery, cancel: Cancel) -> None:
         self._core, self._record, self._query, self._cancel = core, record, query, cancel
-        # The moment has microseconds, the line that a client names by it has nanoseconds: it belongs to it.
-        self._until_ns = None if query.until is None else _ns(query.until) + 999
-        self._since_ns = None if query.since is None else _ns(query.since)
         self._beyond = False  # a line from after ``until`` has come
         self._follow = query.follow and not self._too_late(0.0)
 
@@ -208,7 +204,7 @@ class Follower:
 
     def _place(self, place: Mark) -> Mark:
         if place == START and self._query.since is not None:
-            return Mark(math.floor(self._query.since.timestamp()))
+            return Mark(self._query.since // BILLION)
         return place
 
     def _text(self, segment: Segment) -> list[Line]:
@@ -237,9 +233,9 @@ class Follower:
     def _render(self, lines: Sequence[Line]) -> Iterator[Batch]:
         batch: list[Chunk] = []
         for line in lines:
-            if self._since_ns is not None and line.ns < self._since_ns:
+            if self._query.since is not None and line.ns < self._query.since:
                 continue
-            if self._until_ns is not None and line.ns > self._until_ns:
+            if self._query.until is not None and line.ns > self._query.until:
                 self._beyond = True
                 continue
             head = stamp(line.ns) + b" " if self._query.timestamps and line.begins else b""
@@ -260,14 +256,10 @@ class Follower:
         return self._cancel.reason is not None or self._beyond or self._too_late(LATE)
 
     def _too_late(self, grace: float) -> bool:
-        return self._query.until is not None and self._query.until.timestamp() + grace < time.time()
+        return self._query.until is not None and self._query.until / BILLION + grace < time.time()
 
     def _left(self) -> float | None:
         if self._query.until is None:
             return None
-        left = self._query.until.timestamp() + LATE - time.time()
+        left = self._query.until / BILLION + LATE - time.time()
         return max(0.0, left) if left < FOREVER else None
-
-
-def _ns(at: datetime) -> int:
-    return math.floor(at.timestamp()) * 1_000_000_000 + at.microsecond * 1000

@@ -3,12 +3,14 @@
 import logging
 from dataclasses import replace
 
-from kubedock.domain.container import ContainerRecord, Outcome
+from kubedock.background.listeners import Serve
+from kubedock.domain.container import ContainerRecord, Outcome, Port
 from kubedock.domain.names import object_name
 from kubedock.domain.status import Failure, Observed
 from kubedock.engine.connections import Connections
 from kubedock.engine.core import Core
 from kubedock.engine.lifecycle import NEVER_RAN, Lifecycle
+from kubedock.engine.naming import Names
 from kubedock.engine.publishing import Publishing
 from kubedock.engine.workloads import RETRY_SECONDS, Workloads
 from kubedock.errors import (
@@ -34,8 +36,9 @@ UNKNOWN = 128
 class Starting:
     """The use case ``start``, also for restarts by policy."""
 
-    def __init__(self, core: Core, lifecycle: Lifecycle, workloads: Workloads, publishing: Publishing) -> None:
-        self._core, self._lifecycle, self._workloads, self._publishing = core, lifecycle, workloads, publishing
+    def __init__(self, core: Core, lifecycle: Lifecycle, workloads: Workloads, publishing: Publishing, names: Names) -> None:
+        self._core, self._lifecycle, self._workloads = core, lifecycle, workloads
+        self._publishing, self._names = publishing, names
         self._connections = Connections(core)
 
     def start(self, ref: str) -> None:
@@ -44,7 +47,7 @@ class Starting:
         self._lifecycle.forget_backoff(record.id)
         with self._core.sessions.exclusive(record.id):
             record = self._begin(record.id, by_policy=False)
-        self._await(record)
+        self._follow(record)
 
     def restart_by_policy(self, container_id: str) -> None:
         """The next run that a restart policy calls for, if it still does."""
@@ -54,13 +57,19 @@ class Starting:
                 if record is None or not record.restarting or record.removing or record.stopped:
                     return
                 record = self._begin(container_id, by_policy=True)
-            self._await(record)
+            self._follow(record)
         except KubedockError as error:
             logger.warning("container %s could not be restarted: %s", container_id[:12], error)
             # Where the ended run's pod could not be put away nothing has begun: it is still to be restarted.
             self._core.tasks.submit(
                 f"restart of {container_id[:12]}", lambda: self.restart_by_policy(container_id), after=RETRY_SECONDS
             )
+
+    def _follow(self, record: ContainerRecord) -> None:
+        """Until a run that was posted has begun and has its names, which are written while the kubelet is at work."""
+        self._names.publish(record)
+        self._await(record)
+        self._names.wait(record)
 
     def _begin(self, container_id: str, *, by_policy: bool) -> ContainerRecord:
         """Under the container's lock: the next run, posted."""
@@ -92,7 +101,8 @@ class Starting:
             raise NoSuchContainer(container_id)
         record = change.after
         try:
-            record = self._publishing.publish(record, self._connections.serve)
+            self._check_networks(record)
+            record = self._publishing.publish(record, self._serve)
             self._workloads.post(record)
         except KubedockError as error:
             if by_policy and isinstance(error, Unavailable):
@@ -103,6 +113,17 @@ class Starting:
         self._limit(record)
         self._lifecycle.changed(record.short_id)
         return record
+
+    def _serve(self, record: ContainerRecord, port: Port) -> Serve:
+        """What serves the connections to this port of the record's run."""
+        behind = self._workloads.inside if record.spec.workload == "inside" else self._connections
+        return behind.serve(record, port)
+
+    def _check_networks(self, record: ContainerRecord) -> None:
+        """A network may go while a container that does not run is on it."""
+        for network_id in record.endpoints:
+            if self._core.networks.get(network_id) is None:
+                raise NotFound(f"failed to set up container networking: network {network_id} not found")
 
     def _not_begun(self, before: ContainerRecord, record: ContainerRecord) -> None:
         """A policy's next run could not be posted in an outage: it is still to come. A pod that was made all the same goes."""

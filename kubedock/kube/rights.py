@@ -27,5 +27,12 @@ RIGHTS = (
         ("create", "get", "patch", "delete", "deletecollection"),
         "restart policies always and unless-stopped",
     ),
+    Right(
+        "",
+        "services",
+        ("create", "get", "list", "deletecollection"),
+        "names of containers on user-defined networks",
+        optional=True,
+    ),
     Right("", "events", ("list", "watch"), "the sight of a start at once and the times of image pulls", optional=True),
 )

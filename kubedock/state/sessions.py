@@ -1,4 +1,5 @@
-"""What lives in this process: a lock per container, who waits for a change, which streams still read, the execs.
+"""What lives in this process: a lock per container, who waits for a change, which streams still read, execs, health,
+the logs of what has no pod.
 
 Nothing of it is stored.
 """
@@ -8,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from kubedock.state.execs import Execs
+from kubedock.state.health import Healths
+from kubedock.state.ownlogs import OwnLogs
 
 
 class Sessions:
@@ -15,10 +18,12 @@ class Sessions:
 
     def __init__(self) -> None:
         self.execs = Execs()
+        self.healths = Healths()
+        self.own_logs = OwnLogs()
         self._guard = threading.Lock()
         self._locks: dict[str, threading.RLock] = {}
         self._readers: dict[str, int] = {}
-        self._changed = threading.Condition(self._guard)
+        self._once_unread: dict[str, list[Callable[[], None]]] = {}
 
     @contextmanager
     def exclusive(self, container_id: str) -> Iterator[None]:
@@ -36,26 +41,35 @@ class Sessions:
         try:
             yield
         finally:
-            with self._changed:
+            waiting: list[Callable[[], None]] = []
+            with self._guard:
                 self._readers[container_id] -= 1
                 if not self._readers[container_id]:
                     del self._readers[container_id]
-                self._changed.notify_all()
+                    waiting = self._once_unread.pop(container_id, [])
+            for call in waiting:
+                call()
 
     def is_read(self, container_id: str) -> bool:
         """Somebody reads this container's output now."""
         return container_id in self._readers
 
-    def wait_for_readers(self, container_id: str, timeout: float) -> bool:
-        """Until nobody reads this container's output; False when somebody still does after ``timeout`` seconds."""
-        with self._changed:
-            return self._changed.wait_for(lambda: container_id not in self._readers, timeout)
+    def once_unread(self, container_id: str, call: Callable[[], None]) -> None:
+        """Call back when nobody reads this container's output any more: now, or in the last reader's thread."""
+        with self._guard:
+            read = container_id in self._readers
+            if read:
+                self._once_unread.setdefault(container_id, []).append(call)
+        if not read:
+            call()
 
     def forget(self, container_id: str) -> None:
         """The container is gone."""
         with self._guard:
             self._locks.pop(container_id, None)
+            self._once_unread.pop(container_id, None)
         self.execs.forget(container_id)
+        self.healths.forget(container_id)
 
 
 class Bell:

@@ -14,6 +14,7 @@ CLOSE = 255
 V5, V4 = "v5.channel.k8s.io", "v4.channel.k8s.io"
 LARGEST_MESSAGE = 32 * 1024
 NOT_FOUND, NOT_RUNNABLE = 127, 126
+RUNTIME = "OCI runtime exec failed"
 
 
 class ExitStatus(NamedTuple):
@@ -26,6 +27,11 @@ class ExitStatus(NamedTuple):
     def container_gone(self) -> bool:
         """The container does not run: exec and attach say so on the error channel, after the handshake."""
         return "container not found (" in self.message or "not found in pod" in self.message
+
+    @property
+    def reason(self) -> str:
+        """The message from where the container runtime speaks, which is what Docker shows."""
+        return self.message[max(self.message.find(RUNTIME), 0) :]
 
 
 def exit_status(status: bytes) -> ExitStatus:

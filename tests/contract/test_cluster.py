@@ -64,7 +64,7 @@ def label(cluster: Cluster) -> Iterator[str]:
     """A value for the label ``test``, by which everything is deleted afterwards."""
     value = secrets.token_hex(4)
     yield value
-    for kind in ("Deployment", "Pod", "ConfigMap"):
+    for kind in ("Deployment", "Pod", "ConfigMap", "Service"):
         cluster.delete_collection(kind, selector=f"test={value}", grace=0)
 
 
@@ -617,9 +617,11 @@ def test_process_1_gets_signals_from_inside(cluster: Cluster, pod: Callable[...,
     name = pod("sh", "-c", "trap 'exit 9' INT; echo up; sleep 100 & wait")
     eventually(lambda: all_of(cluster, name))  # it handles the signal from now on
 
-    for argv in (["kill", "-KILL", "1"], ["sh", "-c", "kill -s INT 1"]):
-        with cluster.exec(name, argv) as channels:
-            assert exit_status(gathered(converse(channels)).get(3, b'{"status":"Success"}')) == ExitStatus(0)
+    with cluster.exec(name, ["kill", "-KILL", "1"]) as channels:
+        assert exit_status(gathered(converse(channels))[3]) == ExitStatus(0)
+    # The end of process 1 ends all others of its namespace, the one that brought the signal too, before or after its own end.
+    with cluster.exec(name, ["sh", "-c", "kill -s INT 1"]) as channels:
+        gathered(converse(channels))
 
     assert ended(cluster, name)["exitCode"] == 9
 
@@ -654,6 +656,49 @@ def test_attach_sees_what_comes(cluster: Cluster, pod: Callable[..., str]) -> No
 
     assert heard[1] == b"hello\n"
     assert ended(cluster, name)["exitCode"] == 0
+
+
+def test_a_service_has_a_stricter_name_than_others(cluster: Cluster, label: str) -> None:
+    """It begins with a letter; without ports it has to be headless."""
+    for name, spec, complaint in (
+        ("1db", {"clusterIP": "None"}, "a DNS-1035 label must consist of"),
+        ("d.b", {"clusterIP": "None"}, "a DNS-1035 label must consist of"),
+        ("d" * 64, {"clusterIP": "None"}, "63|a DNS-1035 label must consist of"),
+        (f"s-{label}", {}, "spec.ports: Required value"),
+    ):
+        with pytest.raises(InvalidParameter, match=complaint):
+            cluster.create("Service", {"metadata": {"name": name, "labels": {"test": label}}, "spec": spec})
+
+
+def test_headless_services(cluster: Cluster, label: str) -> None:
+    """A name is there once; one is deleted by its labels, others stay."""
+
+    def manifest(name: str) -> dict[str, Any]:
+        labels = {"test": label, "kubedock.name": name}
+        spec = {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": {f"kubedock.name/{label}": name}}
+        return {"metadata": {"name": f"{name}-{label}", "labels": labels}, "spec": spec}
+
+    made = cluster.create("Service", manifest("a"))
+    cluster.create("Service", manifest("b"))
+    with pytest.raises(Conflict, match=rf'^services "a-{label}" already exists$'):
+        cluster.create("Service", manifest("a"))
+    assert (made["spec"]["clusterIP"], made["spec"]["selector"]) == ("None", {f"kubedock.name/{label}": "a"})
+
+    cluster.delete_collection("Service", selector=f"test={label},kubedock.name=a")
+
+    assert [item["metadata"]["name"] for item in cluster.list("Service", selector=f"test={label}").items] == [f"b-{label}"]
+    with pytest.raises(NotFound):
+        cluster.get("Service", f"a-{label}")
+
+
+def test_a_label_is_put_on_a_running_pod_and_taken_off(cluster: Cluster, label: str, pod: Callable[..., str]) -> None:
+    """A merge patch; null takes it away."""
+    name, key = pod("sleep", "100"), f"kubedock.name/{label}"
+
+    put = cluster.patch("Pod", name, {"metadata": {"labels": {key: "db"}}})["metadata"]["labels"]
+    taken = cluster.patch("Pod", name, {"metadata": {"labels": {key: None}}})["metadata"]["labels"]
+
+    assert (put[key], key in taken) == ("db", False)
 
 
 # --- port-forward ----------------------------------------------------------------------------------------------------

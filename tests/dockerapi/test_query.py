@@ -72,6 +72,7 @@ def test_signals_and_times():
     assert (query.signal({"signal": "SIGINT"}), query.signal({}), query.signal({"signal": ""})) == ("INT", None, None)
     assert query.timestamp({"since": "1767323045"}, "since", NOW) == NOW
     assert (query.timestamp({}, "since", NOW), query.timestamp({"since": "0"}, "since", NOW)) == (None, None)
+    assert query.instant({"since": "1.000000001"}, "since", NOW) == 1_000_000_001
     with pytest.raises(InvalidParameter) as refusal:
         query.timestamp({"since": "x"}, "since", NOW)
     assert str(refusal.value) == 'invalid value for "since": failed to parse value as time or duration: "x"'

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from kubedock.domain import filters, ids, image
 from kubedock.domain.container import ContainerRecord, ContainerSpec, Outcome, Port, Published
 from kubedock.domain.event import Event
+from kubedock.domain.health import Health
 from kubedock.domain.network import Endpoint, Network
 from kubedock.domain.status import Status
 from kubedock.domain.view import ContainerView, Image
@@ -40,8 +41,11 @@ def container(name: str, status: Status, age: int, network: Network = BRIDGE, **
 
 
 ALL = [
-    container("abe", RUNNING, 3, labels={"a": "b", "c": "d"}, ports=(Port(80),), mounts=(Mount("volume", "/data", "data"),)),
-    container("bob", EXITED, 2, WEB, labels={"a": "x"}, tmpfs=(("/run", ""),)),
+    replace(
+        container("abe", RUNNING, 3, labels={"a": "b", "c": "d"}, ports=(Port(80),), mounts=(Mount("volume", "/data", "data"),)),
+        health=Health("healthy"),
+    ),
+    replace(container("bob", EXITED, 2, WEB, labels={"a": "x"}, tmpfs=(("/run", ""),)), health=Health("unhealthy")),
     container("cat.1", CREATED, 1, WEB),
 ]
 
@@ -68,8 +72,9 @@ ALL = [
         ({"status": ("running",)}, "abe"),
         ({"status": ("exited", "created")}, "bob cat.1"),
         ({"status": ("dead",)}, ""),
-        ({"health": ("none",)}, "abe bob cat.1"),
-        ({"health": ("healthy",)}, ""),
+        ({"health": ("none",)}, "cat.1"),
+        ({"health": ("healthy",)}, "abe"),
+        ({"health": ("starting", "unhealthy")}, "bob"),
         ({"exited": ("3",)}, "bob"),
         ({"exited": ("0",)}, ""),
         ({"is-task": ("false",)}, "abe bob cat.1"),

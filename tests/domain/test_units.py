@@ -142,6 +142,13 @@ def test_since_and_until(text, moment):
     assert units.parse_timestamp(text, NOW) == moment
 
 
+def test_an_instant_has_nanoseconds():
+    """A client asks for what follows a log line by the line's time and one nanosecond."""
+    assert units.parse_instant("1700000000.123456789", NOW) == 1_700_000_000_123_456_789
+    assert units.parse_instant("2023-11-14T22:13:20.123456790Z", NOW) == 1_700_000_000_123_456_790
+    assert units.parse_instant("0", NOW) is None
+
+
 @pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "2026-01-02T25:00", "1.2.3", "0x10", "0001-01-01T00:00:00+10:00", "٣"])
 def test_what_is_no_time(text):
     """Docker's sentence names what was sent."""
@@ -217,3 +224,26 @@ def test_times_round_trip(moment):
 def test_ages_in_words(seconds, words):
     """The words of docker ps."""
     assert units.human_duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"),
+        (0.0000005, "500ns"),
+        (0.0015, "1.5ms"),
+        (0.0000015, "1.5µs"),
+        (0.05, "50ms"),
+        (1, "1s"),
+        (1.5, "1.5s"),
+        (30, "30s"),
+        (60, "1m0s"),
+        (90.25, "1m30.25s"),
+        (3600, "1h0m0s"),
+        (90061.001, "25h1m1.001s"),
+    ],
+)
+def test_durations_as_go_writes_them(seconds: float, text: str) -> None:
+    """And as they are read again."""
+    assert units.go_duration(seconds) == text
+    assert units.parse_duration(text) == pytest.approx(seconds)

@@ -10,11 +10,11 @@ from typing import Any
 import dnslib
 import pytest
 
+from kubedock.cluster.names import host_lines, resolve
 from kubedock.cluster.store import ObjectStore
 from kubedock.embedded.cluster import EmbeddedCluster
 from kubedock.embedded.dns import NameServer
 from kubedock.embedded.fake import FakeRuntime
-from kubedock.embedded.names import host_lines, resolve
 from tests.support.pods import a_pod, main, reaches
 from tests.support.waiting import eventually
 

@@ -270,10 +270,10 @@ def test_an_image_is_pulled_once_for_all_that_wait(cluster: EmbeddedCluster, run
     cluster.create("Pod", a_pod(main("sleep", "100", image="big")))
     reaches(cluster, "running")
 
-    reasons = [reason for reason, _ in told_of(cluster)]
+    reasons = ["Scheduled", "Pulling", "Pulled", "Created", "Started"]
+    eventually(lambda: [reason for reason, _ in told_of(cluster)] == reasons)
     pulled = next(message for reason, message in told_of(cluster) if reason == "Pulled")
 
-    assert reasons == ["Scheduled", "Pulling", "Pulled", "Created", "Started"]
     assert pulled.startswith('Successfully pulled image "big" in ')
     assert pulled.endswith(" including waiting). Image size: 1039347 bytes.")
     assert runtime.pulled == [("big", ())]

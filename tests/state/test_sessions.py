@@ -26,14 +26,20 @@ def test_one_at_a_time() -> None:
     assert order == ["first", "second"]
 
 
-def test_waiting_for_readers() -> None:
-    """Until the last one has gone, or in vain."""
-    sessions = Sessions()
-    with sessions.reading("c1"), sessions.reading("c1"):
-        assert sessions.is_read("c1")
-        assert not sessions.wait_for_readers("c1", 0)
-        assert sessions.wait_for_readers("c2", 0)
-    assert sessions.wait_for_readers("c1", 0)
+def test_once_nobody_reads() -> None:
+    """When the last reader has gone, at once where there is none, and never for a container that is gone."""
+    sessions, called = Sessions(), list[str]()
+    with sessions.reading("c1"):
+        with sessions.reading("c1"):
+            assert sessions.is_read("c1")
+            sessions.once_unread("c1", lambda: called.append("c1"))
+            sessions.once_unread("c2", lambda: called.append("c2"))
+        assert called == ["c2"]
+    assert called == ["c2", "c1"]
+    with sessions.reading("c1"):
+        sessions.once_unread("c1", lambda: called.append("gone"))
+        sessions.forget("c1")
+    assert called == ["c2", "c1"]
 
 
 def test_the_bell_wakes_all_who_listen_to_this_container() -> None:

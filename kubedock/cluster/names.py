@@ -8,10 +8,10 @@ There are no virtual addresses: a Service that is not headless has the addresses
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from kubedock.cluster import Json
+from kubedock.cluster.protocol import Json
 from kubedock.cluster.store import ObjectStore
-from kubedock.embedded.sandbox import DOMAIN
 
+DOMAIN = "cluster.local"
 SERVICE_NAME = "kubernetes.io/service-name"
 SUFFIX = f".svc.{DOMAIN}"
 
