@@ -51,8 +51,9 @@ def server_in(folder: Path, runtime: str) -> Iterator[KubedockServer]:
         yield server
 
 
+@pytest.mark.embedded
 def test_a_container_runs_on_this_machine(tmp_path: Path) -> None:
-    """The one look at it in the fast suite: a container, its exit code, its log; then nothing is left."""
+    """A container, its exit code, its log; then nothing is left."""
     missing = missing_tools()
     if missing:
         pytest.skip(missing)
