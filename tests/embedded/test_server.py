@@ -50,6 +50,17 @@ def server_in(folder: Path, runtime: str) -> Iterator[KubedockServer]:
         yield server
 
 
+@pytest.mark.embedded
+def test_a_container_runs_on_this_machine(tmp_path: Path) -> None:
+    """A container, its exit code, its log; then nothing is left."""
+    with embedded_server(tmp_path, place=Place("embedded", embedded="auto")) as server:
+        done = server.cli()("run", "--name", "once", ALPINE, "sh", "-c", "echo hello; exit 42")
+
+        assert (done.code, done.out) == (42, "hello\n")
+        assert server.cli().ok("logs", "once") == "hello"
+    assert left(tmp_path / "node") == NOTHING
+
+
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_nothing_is_left_at_the_end(tmp_path: Path, runtime: str) -> None:
     """Of containers that run, that have ended, and that are brought back."""
