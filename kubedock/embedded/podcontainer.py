@@ -32,6 +32,7 @@ class PodContainer:
     fresh: bool = False
     pulling: bool = False
     again: bool = False
+    tries: int = 0
     log: LogFile | None = None
     previous: LogFile | None = None
     started_at: datetime | None = None
@@ -78,11 +79,12 @@ class PodContainer:
     def next_log(self) -> LogFile:
         """The log of the run that is about to start; that of the last one is the previous one now."""
         self.logs.mkdir(parents=True, exist_ok=True)
+        self.tries += 1
         if self.log is not None:
             if self.previous is not None:
                 self.previous.path.unlink(missing_ok=True)
             self.previous = self.log
-        self.log = LogFile(self.logs / f"{self.status.restarts}.log")
+        self.log = LogFile(self.logs / f"{self.tries}.log")
         return self.log
 
     def running_state(self, since: datetime) -> Json:

@@ -21,7 +21,7 @@ from kubedock.embedded.containerstart import ContainerStart
 from kubedock.embedded.nodeparts import NodeParts
 from kubedock.embedded.podcontainer import PodContainer
 from kubedock.embedded.podstatus import PodState, phase, status, waiting
-from kubedock.embedded.resolve import containers_of, stop_signal
+from kubedock.embedded.resolve import containers_of, ignored, stop_signal
 from kubedock.embedded.runtime import Exit, StartError
 from kubedock.embedded.sandbox import sandbox_spec
 from kubedock.embedded.volumes import VolumeError, Volumes
@@ -181,6 +181,8 @@ class PodWorker:
         text = f"Successfully assigned {self._pod['metadata']['namespace']}/{self.name} to {self._parts.node}"
         self._report()
         self._parts.events.tell(self._pod, "Scheduled", text)
+        for field in ignored(self._spec):
+            logger.warning("pod %s: the embedded node does nothing about its %s", self.name, field)
 
     def _memory(self, name: str, size: int) -> Path:
         return self._parts.runtime.memory_folder(self.uid, name, size)

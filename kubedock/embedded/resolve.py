@@ -230,6 +230,17 @@ def own_fields(pod: Json, ip: str) -> dict[str, str]:
     return fields
 
 
+IGNORED_BY_POD = ("affinity", "priorityClassName", "runtimeClassName", "shareProcessNamespace", "topologySpreadConstraints")
+IGNORED_BY_CONTAINER = ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe", "volumeDevices")
+
+
+def ignored(spec: Json) -> list[str]:
+    """The fields of a pod that ask for what the node does not do."""
+    found = [name for name in IGNORED_BY_POD if spec.get(name)]
+    found += [name for name in IGNORED_BY_CONTAINER if any(one.get(name) for one, _ in containers_of(spec))]
+    return found
+
+
 def containers_of(spec: Json) -> Sequence[tuple[Json, bool]]:
     """A pod's containers in the order of their starts, and whether each is an init container."""
     return [*((one, True) for one in spec.get("initContainers") or ()), *((one, False) for one in spec["containers"])]

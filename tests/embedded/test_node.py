@@ -177,11 +177,12 @@ def test_a_start_that_fails_is_an_end_with_128(cluster: EmbeddedCluster, runtime
 
 def test_a_container_that_cannot_be_made_is_tried_again(cluster: EmbeddedCluster, runtime: FakeRuntime) -> None:
     """What it needs may come."""
-    runtime.failures.append(StartError("no such user", reason="CreateContainerError"))
-    cluster.create("Pod", a_pod(main("sleep", "100")))
+    runtime.failures += [StartError("no such user", reason="CreateContainerError") for _ in range(2)]
+    cluster.create("Pod", a_pod(main(*UNTIL_TERM)))
 
     assert reaches(cluster, "waiting")
     reaches(cluster, "running")
+    assert text_of(cluster) == b"up\n"
     assert ("Failed", "Error: no such user") in told_of(cluster)
 
 
@@ -198,6 +199,17 @@ def test_misspelt_fields_are_refused(cluster: EmbeddedCluster) -> None:
     )
     with pytest.raises(InvalidParameter, match=r'unknown field "date"$'):
         cluster.patch("ConfigMap", "c", {"date": {}})
+
+
+def test_what_is_not_done_is_said(cluster: EmbeddedCluster, caplog: pytest.LogCaptureFixture) -> None:
+    """In the log, for each field."""
+    cluster.create("Pod", a_pod(main("true", livenessProbe={"tcpSocket": {"port": 1}}), runtimeClassName="fast"))
+    reaches(cluster, "terminated")
+
+    assert [record.message for record in caplog.records] == [
+        "pod p: the embedded node does nothing about its runtimeClassName",
+        "pod p: the embedded node does nothing about its livenessProbe",
+    ]
 
 
 # --- deletion --------------------------------------------------------------------------------------------------------
