@@ -8,6 +8,7 @@ from typing import Any
 
 from kubedock.cluster import statuses
 from kubedock.cluster.api import ObjectApi
+from kubedock.cluster.fields import check_fields
 from kubedock.cluster.kinds import RESOURCES
 from kubedock.cluster.objects import copied
 from kubedock.cluster.protocol import ERROR, FAILURE, Channels, Json, Kind, LogOptions, ObjectList
@@ -74,6 +75,7 @@ class EmbeddedCluster:
         if kind == "SelfSubjectAccessReview":
             answer: Json = copied(manifest)
             return answer | {"status": {"allowed": True}}
+        check_fields(kind, copied(manifest))
         return self._api.create(kind, manifest)
 
     def get(self, kind: Kind, name: str) -> Json:
@@ -90,6 +92,7 @@ class EmbeddedCluster:
 
     def patch(self, kind: Kind, name: str, change: Mapping[str, Any]) -> Json:
         """See Cluster."""
+        check_fields(kind, copied(change))
         return self._api.patch(kind, name, change)
 
     def delete(self, kind: Kind, name: str, *, grace: int | None = None) -> None:

@@ -13,7 +13,7 @@ from tests.support.waiting import eventually
 def kept(folder: Path) -> dict[str, Any]:
     """The files, by their path below ``objects``."""
     root = folder / "objects"
-    return {str(path.relative_to(root)): json.loads(path.read_text()) for path in root.glob("*/*")}
+    return {str(path.relative_to(root)): json.loads(path.read_text()) for path in root.glob("*/*.json")}
 
 
 def test_objects_outlast_the_server(tmp_path: Path) -> None:

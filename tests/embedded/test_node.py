@@ -185,6 +185,21 @@ def test_a_container_that_cannot_be_made_is_tried_again(cluster: EmbeddedCluster
     assert ("Failed", "Error: no such user") in told_of(cluster)
 
 
+def test_misspelt_fields_are_refused(cluster: EmbeddedCluster) -> None:
+    """All of them, by their place; what has no rules here is not looked into."""
+    bad = a_pod(main("true", volumeMount=[]), hostname="h", restartpolicy="Never", affinity={"any": "thing"})
+
+    with pytest.raises(InvalidParameter) as raised:
+        cluster.create("Pod", bad)
+
+    assert str(raised.value) == (
+        'Pod in version "v1" cannot be handled as a Pod: strict decoding error:'
+        ' unknown field "spec.containers[0].volumeMount", unknown field "spec.restartpolicy"'
+    )
+    with pytest.raises(InvalidParameter, match=r'unknown field "date"$'):
+        cluster.patch("ConfigMap", "c", {"date": {}})
+
+
 # --- deletion --------------------------------------------------------------------------------------------------------
 
 

@@ -18,7 +18,6 @@ from kubedock.embedded.runtimes.folder import NodeFolder
 from tests.support.clients import ALPINE, DockerCli
 from tests.support.kubedock_server import KUBEDOCK, KubedockServer, Place, embedded_argv, embedded_server
 from tests.support.live import LiveServer
-from tests.support.runtimes import missing_tools
 from tests.support.shared import ROOT
 
 RUNTIMES = [pytest.param("runc", marks=pytest.mark.embedded), pytest.param("chroot", marks=pytest.mark.embedded)]
@@ -54,9 +53,6 @@ def server_in(folder: Path, runtime: str) -> Iterator[KubedockServer]:
 @pytest.mark.embedded
 def test_a_container_runs_on_this_machine(tmp_path: Path) -> None:
     """A container, its exit code, its log; then nothing is left."""
-    missing = missing_tools()
-    if missing:
-        pytest.skip(missing)
     with embedded_server(tmp_path, place=Place("embedded", embedded="auto")) as server:
         done = server.cli()("run", "--name", "once", ALPINE, "sh", "-c", "echo hello; exit 42")
 
