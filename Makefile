@@ -17,6 +17,7 @@ FAST := not cluster and not embedded and not prove
 packages = \
 	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 	  echo "Installing Debian packages: $(1)"; \
+	  export DEBIAN_FRONTEND=noninteractive; \
 	  { apt-get install -qq -y --no-install-recommends $(1) >/dev/null 2>&1 \
 	    || { apt-get update -qq && apt-get install -qq -y --no-install-recommends $(1) >/dev/null; }; } </dev/null; \
 	else \

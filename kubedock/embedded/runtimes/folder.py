@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kubedock.errors import Unavailable
 
+FORBIDDEN = (",", ":", "\\")
 LOCK_SECONDS = 1.0
 LOOK_SECONDS = 0.02
 
@@ -52,6 +53,10 @@ class NodeFolder:
         """Make the folder and take it, once; Unavailable where that cannot be done."""
         if self._lock >= 0:
             return
+        if any(char in str(self.root) for char in FORBIDDEN):
+            raise Unavailable(
+                f"the embedded node's folder {self.root} has one of {' '.join(FORBIDDEN)} in its path, which runc refuses"
+            )
         try:
             for folder in (self.root, self.images, self.containers, self.sandboxes, self.state):
                 folder.mkdir(mode=0o711, parents=True, exist_ok=True)

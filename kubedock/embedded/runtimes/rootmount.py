@@ -13,6 +13,7 @@ from kubedock.embedded.runtimes import syscalls
 from kubedock.embedded.runtimes.apart import apart
 from kubedock.errors import Unavailable
 
+ROOT_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 MOUNTS = "/proc/thread-self/ns/mnt"
 
 
@@ -22,10 +23,10 @@ def settle() -> None:
     All threads of the process must be its: Unavailable where there are others than the calling one.
     """
     try:
-        mine, namespaces = os.stat("/"), apart("embedded-root", _namespaces_root)
+        same = _mount_of(os.open("/", ROOT_FLAGS)) == _mount_of(apart("embedded-root", _namespaces_root))
     except OSError as error:
         raise Unavailable(f"the root of the mount namespace cannot be seen: {error.strerror}") from error
-    if os.path.samestat(mine, namespaces):
+    if same:
         return
     if threading.active_count() > 1:
         raise Unavailable("this process was entered by chroot and has begun its work: commands in containers would run outside")
@@ -35,18 +36,28 @@ def settle() -> None:
         raise Unavailable(f"this process was entered by chroot, into a root that is no mount point: {error.strerror}") from error
 
 
-def _namespaces_root() -> os.stat_result:
-    """On a thread of its own: what lies at the root of this mount namespace."""
+def _namespaces_root() -> int:
+    """On a thread of its own: a descriptor of what lies at the root of this mount namespace."""
     with open(MOUNTS, "rb") as namespace:
         syscalls.unshare(syscalls.CLONE_FS)
         syscalls.setns(namespace.fileno(), syscalls.CLONE_NEWNS)
-    return os.stat("/")
+    return os.open("/", ROOT_FLAGS)
+
+
+def _mount_of(descriptor: int) -> tuple[str, int]:
+    """The mount that a folder lies in, and which one it is there. The descriptor is closed."""
+    try:
+        told = Path(f"/proc/self/fdinfo/{descriptor}").read_text()
+        number = next(line for line in told.splitlines() if line.startswith("mnt_id:"))
+        return number, os.fstat(descriptor).st_ino
+    finally:
+        os.close(descriptor)
 
 
 def _take() -> None:
     folder = os.getcwd()
     syscalls.unshare(syscalls.CLONE_NEWNS)
-    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    root = os.open("/", ROOT_FLAGS)
     try:
         with open(MOUNTS, "rb") as namespace:
             syscalls.setns(namespace.fileno(), syscalls.CLONE_NEWNS)

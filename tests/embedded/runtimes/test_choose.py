@@ -1,5 +1,6 @@
 """Which runtime a node gets, by what a machine allows."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,20 +26,23 @@ logging.basicConfig(level="INFO", format="%(message)s", stream=sys.stdout)
 with running("auto", Path(sys.argv[1]) / "node", Path(sys.argv[2])) as runtime:
     run = Pods(runtime, Path(sys.argv[1])).shell("echo hello; exit 3")
     print(runtime.name, run.exit().code, run.output(), end="")
+    print(Pods(runtime, Path(sys.argv[1])).run("sleep", "1000").exec("ls", "/www"))
 """
+INSIDE = '{1: b\'index.html\\n\', 3: b\'{"metadata":{},"status":"Success"}\'}'
 
 
 def tried(*prefix: str, folder: Path, images: Path) -> list[str]:
     """What a process of its own says that tries it."""
     argv = [*prefix, sys.executable, "-c", TRY, str(folder), str(images)]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
 
 def test_auto_takes_runc_where_it_can(images: Path, tmp_path: Path) -> None:
     """And says so."""
-    assert tried(folder=tmp_path, images=images) == ["containers are run by runc", "runc 3 hello"]
+    assert tried(folder=tmp_path, images=images) == ["containers are run by runc", "runc 3 hello", INSIDE]
 
 
 @pytest.mark.parametrize("name", ["auto", "runc", "chroot"])
@@ -63,4 +67,24 @@ def test_auto_takes_chroot_with_dockers_capabilities(images: Path, tmp_path: Pat
     said = tried("setpriv", "--inh-caps=-all", f"--bounding-set={only}", folder=tmp_path, images=images)
 
     assert said[0].startswith("containers are run by chroot, since runc cannot be used: ")
-    assert said[1:] == ["chroot 3 hello"]
+    assert said[1:] == ["chroot 3 hello", INSIDE]
+
+
+def test_in_a_chroot_commands_run_in_the_container(images: Path, tmp_path: Path) -> None:
+    """Not outside of the chroot, where a mount namespace's root is."""
+    root = tmp_path / "root"
+    root.mkdir()
+    enter = (
+        "unshare",
+        "--mount",
+        "--propagation",
+        "private",
+        "sh",
+        "-c",
+        'mount --rbind / "$0" && exec chroot "$0" "$@"',
+        str(root),
+    )
+
+    said = tried(*enter, folder=tmp_path, images=images)
+
+    assert said == ["containers are run by runc", "runc 3 hello", INSIDE]

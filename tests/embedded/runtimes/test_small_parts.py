@@ -39,6 +39,15 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
         NodeFolder(tmp_path / "file" / "node").lock()
 
 
+def test_a_folder_that_runc_refuses(tmp_path: Path) -> None:
+    """Spaces are fine."""
+    with pytest.raises(Unavailable, match=r"/a:b has one of , : \\ in its path, which runc refuses$"):
+        NodeFolder(tmp_path / "a:b").lock()
+    spaced = NodeFolder(tmp_path / "a b")
+    spaced.lock()
+    spaced.unlock()
+
+
 def test_resolv_conf_and_hosts() -> None:
     """Lines for what there is."""
     assert names.resolv_conf(Dns()) == ""
