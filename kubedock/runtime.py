@@ -193,8 +193,8 @@ def _embedded(settings: Settings) -> Found:
     return Found(cluster, f"on this machine by {cluster.runtime}", warnings=cluster.warnings)
 
 
-def options_of(settings: Settings, cluster_url: str) -> Options:
-    """What the settings say about the engine, with a new instance's name."""
+def options_of(settings: Settings, cluster_url: str = "") -> Options:
+    """What the settings say about the engine, with a new instance's name; ``cluster_url`` is the API server's."""
     return Options(
         defaults=PodDefaults(
             instance=secrets.token_hex(6),

@@ -112,8 +112,8 @@ def _spec(config: Json, host: Json, platform: str, workload: str, *, asked: Json
         host_ipc=host.get("IpcMode") == "host",
         platform=platform,
         asked=asked,
-        healthcheck=health.check(config.get("Healthcheck"), config.get("Shell")),
         links=tuple(map(rules.link, host.get("Links", ()))) if network_mode in _ORDINARY else (),
+        healthcheck=health.check(config.get("Healthcheck"), config.get("Shell")),
     )
 
 
@@ -262,6 +262,10 @@ def _warnings_together(config: Json, host: Json) -> list[str]:
         found.append("Entrypoint [] is not applied without a Cmd: the image's command is not known")
     if config.get("Hostname") and host.get("NetworkMode") == "host":
         found.append("Hostname is not applied: a pod on its node's network has the node's name")
+    if host.get("Links") and (host.get("NetworkMode") or "") in _ORDINARY:
+        found.append("Links is applied in part: as things are at the start, without environment variables")
+    if host.get("Dns") and (host.get("NetworkMode") or "") not in _UNNAMED:
+        found.append("Dns replaces the cluster's name server: the names of other containers do not resolve in this one")
     publishes_all = host.get("PublishAllPorts", False)
     if host.get("NetworkMode") == "host" and (host.get("PortBindings") or publishes_all):
         found.append("Published ports are discarded when using host network mode")

@@ -219,7 +219,7 @@ MOUNTS = (
 
 ENDPOINTS = (
     _warned(ENDPOINT + "IPAMConfig", "object", f"Not applied: {_ADDRESS}.", rules.ipam_config),
-    _honoured(ENDPOINT + "Links", "strings", "What the network does not know itself: as in HostConfig.", rules.endpoint_links),
+    _honoured(ENDPOINT + "Links", "strings", "What the network does not know itself: as in HostConfig.", rules.links),
     _warning(ENDPOINT + "MacAddress", "string", _ADDRESS),
     _honoured(ENDPOINT + "Aliases", "strings", "On user-defined networks; names that do not resolve are a warning."),
     _warning(ENDPOINT + "DriverOpts", "map", "the cluster's network has no drivers"),

@@ -341,12 +341,7 @@ def network_mode(value: str) -> str | None:
     return None
 
 
-def links(value: list[str]) -> str | None:
-    endpoint_links(value)
-    return "Links is applied in part: as things are at the start, without environment variables" if value else None
-
-
-def endpoint_links(value: list[str]) -> None:
+def links(value: list[str]) -> None:
     for text in value:
         link(text)
 

@@ -121,8 +121,8 @@ class ContainerSpec:
     runtime: str = ""
     platform: str = ""
     asked: Mapping[str, Any] = field(default_factory=dict)
-    healthcheck: Healthcheck | None = None
     links: tuple[tuple[str, str], ...] = ()
+    healthcheck: Healthcheck | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from kubedock.domain.status import Observed, Status
 class ContainerView:
     """A container as a client sees it. ``networks`` are those of its endpoints, by network id; ``now`` for ages.
 
-    ``execs`` are the ids of those that have not ended, ``gateway`` is the address where its published ports are reached.
-    ``health`` is None where no check was asked for, or none was begun.
+    ``execs`` are the ids of those that have not ended. ``health`` is None where no check was asked for, or none was begun.
+    ``gateway`` is the address where its published ports are reached.
     """
 
     record: ContainerRecord

@@ -157,7 +157,8 @@ class Containers:
         view = self._view(record)
         has_address = record.spec.workload != "inside"
         if has_address and view.status.state == "running" and not view.ip and record.started_at is not None:
-            left = self._core.limits.address - (self._core.now() - record.started_at).total_seconds()
+            # The time of its start may be whole seconds, and is that much too early then.
+            left = self._core.limits.address + 1.0 - (self._core.now() - record.started_at).total_seconds()
             if left > 0:
                 wait_for_address(self._core, record, min(left, self._core.limits.address))
                 view = self._view(self._core.containers.find(record.id))

@@ -1,4 +1,4 @@
-"""Networks: records with Docker's rules. Addresses are what clients read, not what the cluster routes."""
+"""Networks: records with Docker's rules. Subnets are what clients read, not what the cluster routes; names are real."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping

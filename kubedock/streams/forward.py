@@ -1,25 +1,29 @@
 """A port-forward as one end of a relay."""
 
 import errno
+import time
+from collections.abc import Callable
 
-from kubedock.streams.pump import Channels
+from kubedock.streams.pump import PING_SECONDS, Channels
 from kubedock.streams.relay import PIECE
 
 DATA, FAILURE = 0, 1
 MOST_UNSENT = 4 * PIECE
-IDLE_TICKS = 3
+UNANSWERED_SECONDS, ANSWERED_SECONDS = 60.0, 5.0
 
 
 class ForwardSide:
-    """See Side. Kubernetes knows no half-close here: after the client's the rest of the answer is still read.
+    """See Side. Who made the channels closes them.
 
-    That ends with the pod's side, or when nothing has come for IDLE_TICKS. Who made the channels closes them.
+    Kubernetes knows no half-close here, so the pod does not see the client's end, and nothing tells whether the client
+    has closed or only half-closed. What the pod still sends is passed on until it ends, or has been silent for a while:
+    a long one where it owes the client an answer, else a short one, since most clients have just closed.
     """
 
-    def __init__(self, channels: Channels) -> None:
-        self._channels = channels
-        self._ended = self._given_up = False
-        self._idle = 0
+    def __init__(self, channels: Channels, clock: Callable[[], float] = time.monotonic) -> None:
+        self._channels, self._clock = channels, clock
+        self._ended = self._owes = self._given_up = False
+        self._heard_at = clock()
 
     @property
     def dead(self) -> bool:
@@ -30,6 +34,14 @@ class ForwardSide:
     def waiting(self) -> bool:
         """See Side."""
         return self._channels.unsent > 0 and not self.dead
+
+    @property
+    def patience(self) -> float:
+        """See Side."""
+        return min(PING_SECONDS, self._left()) if self._ended else PING_SECONDS
+
+    def _left(self) -> float:
+        return self._heard_at + (UNANSWERED_SECONDS if self._owes else ANSWERED_SECONDS) - self._clock()
 
     def fileno(self) -> int:
         """See Side."""
@@ -47,7 +59,7 @@ class ForwardSide:
                 raise _error(data.decode(errors="replace"))
             parts.append(data)
         if parts:
-            self._idle = 0
+            self._heard_at, self._owes = self._clock(), False
             return b"".join(parts)
         if self._channels.cut:
             raise ConnectionAbortedError(errno.ECONNABORTED, "the connection to the cluster broke")
@@ -59,6 +71,7 @@ class ForwardSide:
             return len(data)
         if self._channels.unsent >= MOST_UNSENT:
             return 0
+        self._owes = True
         self._channels.send(DATA, bytes(data))
         self._channels.flush()
         return len(data)
@@ -69,13 +82,12 @@ class ForwardSide:
 
     def end(self) -> None:
         """See Side."""
-        self._ended = True
+        self._ended, self._heard_at = True, self._clock()
 
     def tick(self) -> None:
         """See Side."""
         self._channels.ping()
-        self._idle += 1
-        self._given_up = self._ended and self._idle >= IDLE_TICKS
+        self._given_up = self._ended and self._left() <= 0
 
 
 def _error(said: str) -> OSError:

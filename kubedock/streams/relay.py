@@ -6,6 +6,7 @@ read.
 
 import contextlib
 import errno
+import math
 import os
 import select
 import socket
@@ -16,7 +17,6 @@ from typing import Protocol
 from kubedock.streams.cancel import Cancel, Wakeup
 
 PIECE = 64 * 1024
-TICK_SECONDS = 20.0
 KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
 LINGER_SECONDS = 2.0
 
@@ -31,6 +31,10 @@ class Side(Protocol):
     @property
     def waiting(self) -> bool:
         """It took what has not left yet: poll it for writing and ``flush``."""
+
+    @property
+    def patience(self) -> float | None:
+        """After so many seconds in which nothing happens ``tick`` is to be called; None: never."""
 
     def fileno(self) -> int: ...
     def pending(self) -> bool:
@@ -47,13 +51,14 @@ class Side(Protocol):
         """Nothing more will be sent."""
 
     def tick(self) -> None:
-        """Nothing has happened for TICK_SECONDS."""
+        """Nothing has happened for that long."""
 
 
 class SocketSide:
     """A connected TCP socket. Who made it closes it."""
 
     dead = waiting = False
+    patience = None
 
     def __init__(self, sock: socket.socket) -> None:
         sock.settimeout(0)
@@ -118,7 +123,10 @@ class _Way:
 
 
 def relay(near: Side, far: Side, cancel: Cancel) -> None:
-    """Move bytes until both have ended, the far one is dead, or it is cancelled. OSError where one of them broke."""
+    """Move bytes until both have ended, the far one is dead, or it is cancelled. OSError where one of them broke.
+
+    Only the far one is asked for its patience.
+    """
     ways = (_Way(near, far), _Way(far, near))
     there, back = ways
     poll = select.poll()
@@ -127,9 +135,8 @@ def relay(near: Side, far: Side, cancel: Cancel) -> None:
         while cancel.reason is None and not (back.over and (there.over or far.dead)):
             masks = {side.fileno(): _watch(poll, side, *pair) for side, pair in ((near, (there, back)), (far, (back, there)))}
             more = any(way.reads and way.source.pending() for way in ways)
-            events = dict(poll.poll(0 if more else TICK_SECONDS * 1000))
+            events = dict(poll.poll(0 if more else _milliseconds(far.patience)))
             if not events and not more:
-                near.tick()
                 far.tick()
             for side in (near, far):
                 if not masks[side.fileno()] and events.get(side.fileno()):
@@ -137,6 +144,10 @@ def relay(near: Side, far: Side, cancel: Cancel) -> None:
                 side.flush()
             for way in ways:
                 way.move(readable=bool(events.get(way.source.fileno())))
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else max(0, math.ceil(seconds * 1000))
 
 
 def _watch(poll: select.poll, side: Side, source: _Way, sink: _Way) -> int:

@@ -441,6 +441,19 @@ def test_ports(config, host, found, warnings):
     assert (made.spec.ports, made.warnings) == (found, warnings)
 
 
+@pytest.mark.parametrize(
+    ("mode", "links", "dns"),
+    [
+        ("bridge", ("Links is applied in part: as things are at the start, without environment variables",), ()),
+        ("web", (), ("Dns replaces the cluster's name server: the names of other containers do not resolve in this one",)),
+    ],
+)
+def test_warnings_that_depend_on_the_network(mode, links, dns):
+    """Links are the default network's, names the others'."""
+    for option, value, said in (("Links", ["db"], links), ("Dns", ["192.0.2.53"], dns)):
+        assert decode.create({"Image": "a", "HostConfig": {"NetworkMode": mode, option: value}}, {}).warnings == said
+
+
 def test_an_endpoint_of_a_connect():
     """Aliases, links and warnings; null is nothing."""
     asked = {"Aliases": ["db", "db"], "Links": ["one:other"], "MacAddress": "02:42:00:00:00:01"}

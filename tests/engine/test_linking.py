@@ -22,7 +22,7 @@ def hosts(cluster: FakeCluster, engine: Engine, name: str) -> list[Json]:
 
 def ip(engine: Engine, name: str) -> str:
     """A container's address."""
-    return engine.containers.inspect(name).ip
+    return eventually(lambda: engine.containers.inspect(name).ip)
 
 
 def test_a_link_on_the_default_network(engine: Engine, cluster: FakeCluster) -> None:

@@ -12,7 +12,8 @@ import pytest
 from kubedock.cluster.fake_streams import FakeChannels
 from kubedock.streams import relay as relaying
 from kubedock.streams.cancel import Cancel
-from kubedock.streams.forward import DATA, FAILURE, IDLE_TICKS, ForwardSide
+from kubedock.streams.forward import ANSWERED_SECONDS, DATA, FAILURE, UNANSWERED_SECONDS, ForwardSide
+from kubedock.streams.pump import PING_SECONDS
 from kubedock.streams.relay import SocketSide, dial, linger, relay
 from tests.support.waiting import eventually, in_thread
 
@@ -254,20 +255,29 @@ def test_a_client_that_does_not_end_is_waited_for_a_moment(connect: Callable[[],
     assert client.recv(1) == b""
 
 
-def test_a_forward_whose_client_has_ended_is_given_up_when_idle() -> None:
-    """Nothing else would end it; one that is used, or whose client goes on, is kept."""
+@pytest.mark.parametrize(
+    ("answered", "patience"),
+    [(False, UNANSWERED_SECONDS), (True, ANSWERED_SECONDS)],
+)
+def test_a_forward_whose_client_has_ended_is_given_up_when_idle(answered: bool, patience: float) -> None:
+    """Nothing else would end it. The client that has got its answer has probably closed."""
+    now = [100.0]
     channels = FakeChannels()
-    side = ForwardSide(channels)
     with channels:
-        for _ in range(2 * IDLE_TICKS):
-            side.tick()
-        assert side.recv() is None
+        side = ForwardSide(channels, lambda: now[0])
+        assert side.patience == PING_SECONDS
+        side.send(memoryview(b"question"))
+        if answered:
+            channels.put(DATA, b"answer")
+            assert side.recv() == b"answer"
         side.end()
-        channels.put(DATA, b"x")
-        assert side.recv() == b"x"
-        for _ in range(IDLE_TICKS - 1):
-            side.tick()
-        assert not side.dead
+        now[0] += patience - 1
+        side.tick()
+        assert (side.dead, side.patience, side.recv()) == (False, 1.0, None)
+
+        channels.put(DATA, b"more")
+        assert side.recv() == b"more"
+        now[0] += ANSWERED_SECONDS
         side.tick()
 
         assert (side.dead, side.pending(), side.recv()) == (True, True, b"")
