@@ -44,8 +44,8 @@ from kubedock.embedded.runtimes import (
     streams,
     syscalls,
     tools,
+    trial,
 )
-from kubedock.embedded.runtimes.apart import apart
 from kubedock.embedded.runtimes.conmon import NotCreated, Shim
 from kubedock.embedded.runtimes.folder import NodeFolder
 from kubedock.embedded.runtimes.images import Images
@@ -62,7 +62,6 @@ END_SECONDS = 10.0
 LOOK_SECONDS = 0.01
 UNKNOWN_CODE = 255
 TASK_FAILED = "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
-TRIAL = ("/bin", "/sbin", "/lib", "/lib64", "/usr")
 
 
 @dataclass(slots=True)
@@ -114,7 +113,7 @@ class RuncRuntime:
             return
         if os.geteuid() != 0:
             raise Unavailable("the embedded node needs root")
-        apart("embedded-allowed", _allowed)
+        trial.namespaces()
         tools.require((*tools.CONTAINER_TOOLS, *tools.IMAGE_TOOLS))
         self._folder.lock()
         try:
@@ -123,7 +122,7 @@ class RuncRuntime:
             self._clear()
             self._network.open()
             self._images.open()
-            self._try()
+            trial.container(self._runc, self._folder.containers / "trial", self._cgroup("trial"), self._capabilities)
         except BaseException:
             self._clear()
             self._network.close()
@@ -170,29 +169,6 @@ class RuncRuntime:
         removed = [cgroups.remove(group) for group in groups]
         if not all(removed):
             logger.warning("control groups of %s cannot be removed: processes are left in them", self._folder.prefix)
-
-    def _try(self) -> None:
-        """Run ``true`` as a container: what this machine forbids is known now. Unavailable."""
-        bundle = self._folder.containers / "trial"
-        lower = bundle / "lower"
-        lower.mkdir(parents=True)
-        try:
-            syscalls.overlay(lower, bundle, bundle / "rootfs")
-            mounts = [ocispec.bind(Path(os.path.realpath(path)), path, read_only=True) for path in TRIAL if os.path.exists(path)]
-            limits = ContainerSpec("trial", "trial", "", Image("", "", "", {}, "", 0), ("/bin/true",), bundle / "log")
-            own = tuple((kind, "") for kind in ("pid", "mount", "network", "ipc", "uts"))
-            place = ocispec.Place(bundle / "rootfs", (), own, self._cgroup("trial"), capabilities=self._capabilities)
-            told = ocispec.config(limits, rootfs.User(), place)
-            told["mounts"] += mounts
-            (bundle / "config.json").write_text(json.dumps(told))
-            failed = self._runc.run("run", "--bundle", str(bundle), "trial")
-        except OSError as error:
-            failed = f"{error.strerror}: {error.filename}"
-        finally:
-            syscalls.unmount_all(bundle)
-            shutil.rmtree(bundle, ignore_errors=True)
-        if failed:
-            raise Unavailable(f"this machine does not let runc run a container: {failed}")
 
     def _cgroup(self, container_id: str) -> str:
         return f"/{self._folder.prefix}/{container_id[:12]}"
@@ -395,14 +371,6 @@ class Attached:
 
 def _ours(words: list[bytes]) -> bool:
     return os.path.basename(words[0]) in (b"conmon", b"runc")
-
-
-def _allowed() -> None:
-    """Make namespaces, on a thread of its own. Unavailable where that is forbidden."""
-    try:
-        syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWNET | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS)
-    except OSError as error:
-        raise Unavailable(f"this machine does not let kubedock make namespaces: {error.strerror}") from error
 
 
 def _wait(descriptor: int, timeout: float) -> bool:
