@@ -5,9 +5,9 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from kubedock.background.drain import Drain
 from kubedock.background.health import Prober
@@ -24,6 +24,7 @@ from kubedock.engine import Engine
 from kubedock.engine.core import Core, Limits, PortMode
 from kubedock.engine.events import EventBus
 from kubedock.engine.networks import NetworkNameTaken
+from kubedock.engine.system import LOGS_ROTATE
 from kubedock.errors import Conflict, KubedockError, NameTaken, NoSuchContainer, NoSuchNetwork, NoSuchVolume, Unavailable
 from kubedock.kube import labels
 from kubedock.kube.gateway import KubeGateway
@@ -60,6 +61,7 @@ class Options:
     publish_on: tuple[str, ...] = LOOPBACK
     port_mode: PortMode = "auto"
     cluster_url: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 class Runtime:
@@ -99,20 +101,21 @@ class Runtime:
             publish_on=listening,
             port_mode=options.port_mode,
             gateway=gateway(listening, options.cluster_url),
+            warnings=options.warnings,
         )
         self.engine = Engine.of(core)
 
     @classmethod
     def start(cls, settings: Settings) -> "Runtime":
         """Connect, check what kubedock needs, and run. KubedockError with one sentence when it cannot."""
-        cluster = KubeGateway.connect(
-            kubeconfig=settings.kubeconfig or None, context=settings.context or None, namespace=settings.namespace or None
-        )
-        for warning in check(cluster, cluster.namespace):
-            logger.warning("%s", warning)
-        runtime = cls(cluster, options_of(settings, cluster.host))
-        runtime.run()
-        logger.info("containers run in namespace %s, as instance %s", cluster.namespace, runtime._instance)
+        found = _embedded(settings) if settings.embedded else _connected(settings)
+        runtime = cls(found.cluster, replace(options_of(settings, found.url), warnings=found.warnings))
+        try:
+            runtime.run()
+        except BaseException:
+            found.cluster.close()
+            raise
+        logger.info("containers run %s, as instance %s", found.where, runtime._instance)
         return runtime
 
     def run(self) -> None:
@@ -161,6 +164,33 @@ class Runtime:
                 except KubedockError as error:
                     logger.warning("clean-up: %s", error)
                     break
+
+
+class Found(NamedTuple):
+    """A cluster that can be used, how to say where it is, its URL if it has one, and what its users should know."""
+
+    cluster: Cluster
+    where: str
+    url: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def _connected(settings: Settings) -> Found:
+    """The cluster of the kubeconfig, checked."""
+    cluster = KubeGateway.connect(
+        kubeconfig=settings.kubeconfig or None, context=settings.context or None, namespace=settings.namespace or None
+    )
+    for warning in check(cluster, cluster.namespace):
+        logger.warning("%s", warning)
+    return Found(cluster, f"in namespace {cluster.namespace}", cluster.host, (LOGS_ROTATE,))
+
+
+def _embedded(settings: Settings) -> Found:
+    """This machine as a cluster."""
+    from kubedock.embedded.opening import open_cluster  # noqa: PLC0415 - costs 0.2 s, for nothing on a real cluster
+
+    cluster = open_cluster(settings)
+    return Found(cluster, f"on this machine by {cluster.runtime}", warnings=cluster.warnings)
 
 
 def options_of(settings: Settings, cluster_url: str = "") -> Options:

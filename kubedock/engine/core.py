@@ -47,6 +47,7 @@ class Core:
 
     ``now`` and ``new_id`` (64 hex digits) are arguments, so that tests can decide them. ``publish_on`` are the addresses
     of this machine that ports are published on where the client names none, ``gateway`` is the one for clients elsewhere.
+    ``warnings`` are what a user should know of the cluster itself.
     """
 
     cluster: Cluster
@@ -71,3 +72,4 @@ class Core:
     publish_on: Sequence[str]
     port_mode: PortMode = "auto"
     gateway: str = "127.0.0.1"
+    warnings: Sequence[str] = ()
