@@ -6,6 +6,7 @@ import time
 
 from kubedock.cluster import Channels, Cluster
 from kubedock.cluster.protocol import ERROR, STDERR
+from kubedock.domain.status import KILLED
 from kubedock.domain.units import signal_number
 from kubedock.errors import Conflict, NotImplemented, Unavailable
 from kubedock.streams.channels import exit_status
@@ -32,7 +33,8 @@ def deliver(cluster: Cluster, pod: str, signal: str, timeout: float) -> None:
     for argv in (["sh", "-c", f"kill -s {signal} 1"], ["kill", "-s", signal, "1"]):
         with cluster.exec(pod, argv) as channels:
             code, text = _outcome(channels, deadline)
-        if code == 0:
+        # The end of process 1 ends all others of its container, the one that brought the signal too.
+        if code in (0, KILLED):
             return
         logger.info("signal %s for %s through %s: %s %s", signal, pod, argv[0], code, text)
         if code not in (126, 127):

@@ -1,7 +1,7 @@
 """``python -m tests.bench [NAME…]``: measure, print a table, and end with 1 where a bound is missed.
 
-inspect and streams need no cluster; start, names, exec, ports, requests and followers need the real one and are left out without
-it; embedded needs root and the embedded node's tools.
+inspect and streams need no cluster; start, names, exec, most of ports, requests and followers need the real one and are left
+out without it; embedded needs root and the embedded node's tools.
 """
 
 import sys
