@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,43 @@ def word(*words: str) -> Callable[[str], str]:
         return given.lower()
 
     return parse
+
+
+def boolean(given: str) -> bool:
+    """Yes or no; nothing is no."""
+    if given.lower() in ("1", "true", "yes", "on"):
+        return True
+    if given.lower() in ("", "0", "false", "no", "off"):
+        return False
+    raise ValueError(f"{given!r} is neither true nor false")
+
+
+def folder(given: str) -> str:
+    """The path of a folder, which may not be there yet; ``~`` is the home."""
+    path = Path(text(given)).expanduser()
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{given!r} is not a folder")
+    return str(path)
+
+
+def network(given: str) -> IPv4Network:
+    """An IPv4 network in CIDR notation that has room for containers."""
+    try:
+        found = IPv4Network(given)
+    except ValueError as error:
+        raise ValueError(f"{given!r} is not a network (write 198.18.64.0/18): {error}") from None
+    if not 8 <= found.prefixlen <= 28:
+        raise ValueError(f"{given!r} must have between 8 and 28 bits")
+    return found
+
+
+def mirrors(given: Sequence[str]) -> tuple[str, ...]:
+    """Registries that stand for others: ``http://127.0.0.1:5000``, ``docker.io=https://mirror.example/hub``."""
+    for one in given:
+        _, _, url = one.rpartition("=")
+        if re.fullmatch(r"(https?://)?[^/@\s=]+(/[^\s]*)?", url) is None:
+            raise ValueError(f"{one!r} is no mirror (write [PREFIX=]URL, such as http://127.0.0.1:5000)")
+    return tuple(given)
 
 
 def address(given: str) -> Address | None:

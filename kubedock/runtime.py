@@ -5,13 +5,15 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from kubedock.background.drain import Drain
-from kubedock.background.listeners import Listeners
+from kubedock.background.health import Prober
+from kubedock.background.listeners import Listeners, own_addresses
 from kubedock.background.logfeed import LogFeeds
+from kubedock.background.reach import gateway
 from kubedock.background.tasks import Tasks
 from kubedock.background.watcher import Watcher
 from kubedock.cluster import Cluster, Kind
@@ -19,14 +21,16 @@ from kubedock.domain.container import ContainerRecord
 from kubedock.domain.network import Network
 from kubedock.domain.volume import Volume
 from kubedock.engine import Engine
-from kubedock.engine.core import Core, Limits
+from kubedock.engine.core import Core, Limits, PortMode
 from kubedock.engine.events import EventBus
 from kubedock.engine.networks import NetworkNameTaken
+from kubedock.engine.system import LOGS_ROTATE
 from kubedock.errors import Conflict, KubedockError, NameTaken, NoSuchContainer, NoSuchNetwork, NoSuchVolume, Unavailable
 from kubedock.kube import labels
 from kubedock.kube.gateway import KubeGateway
 from kubedock.kube.manifest import PodDefaults
 from kubedock.kube.preflight import check
+from kubedock.parsing import Address
 from kubedock.settings import Settings
 from kubedock.state.archive import LogArchive
 from kubedock.state.sessions import Bell, Sessions
@@ -34,10 +38,12 @@ from kubedock.state.store import MemoryStore
 
 logger = logging.getLogger(__name__)
 
+LOOPBACK, EVERYWHERE = ("127.0.0.1", "::1"), ("0.0.0.0", "::")  # noqa: S104 - for a server that serves all addresses
+
 
 def new_id() -> str:
-    """A new id as Docker makes them: 64 hex digits."""
-    return secrets.token_hex(32)
+    """A new id as Docker makes them: 64 hex digits. The first is a letter, so that a Service can hold a short id as a name."""
+    return secrets.choice("abcdef") + secrets.token_hex(32)[1:]
 
 
 def now() -> datetime:
@@ -52,6 +58,10 @@ class Options:
     defaults: PodDefaults
     limits: Limits = field(default_factory=Limits)
     workload: Literal["auto", "pod", "deployment"] = "auto"
+    publish_on: tuple[str, ...] = LOOPBACK
+    port_mode: PortMode = "auto"
+    cluster_url: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 class Runtime:
@@ -62,7 +72,8 @@ class Runtime:
         self.cluster, self._instance = cluster, options.defaults.instance
         self._watcher = Watcher(cluster, self._instance)
         self._feeds, self._tasks, self._drain = LogFeeds(), Tasks(), Drain()
-        self._listeners = Listeners()
+        self._listeners, self._prober = Listeners(), Prober(self._tasks)
+        listening = own_addresses(options.publish_on)
         core = Core(
             cluster=cluster,
             containers=MemoryStore[ContainerRecord](
@@ -80,26 +91,31 @@ class Runtime:
             events=EventBus(clock),
             tasks=self._tasks,
             drain=self._drain,
+            prober=self._prober,
             listeners=self._listeners,
             defaults=options.defaults,
             limits=options.limits,
             workload=options.workload,
             now=clock,
             new_id=new_id,
+            publish_on=listening,
+            port_mode=options.port_mode,
+            gateway=gateway(listening, options.cluster_url),
+            warnings=options.warnings,
         )
         self.engine = Engine.of(core)
 
     @classmethod
     def start(cls, settings: Settings) -> "Runtime":
         """Connect, check what kubedock needs, and run. KubedockError with one sentence when it cannot."""
-        cluster = KubeGateway.connect(
-            kubeconfig=settings.kubeconfig or None, context=settings.context or None, namespace=settings.namespace or None
-        )
-        for warning in check(cluster, cluster.namespace):
-            logger.warning("%s", warning)
-        runtime = cls(cluster, options_of(settings))
-        runtime.run()
-        logger.info("containers run in namespace %s, as instance %s", cluster.namespace, runtime._instance)
+        found = _embedded(settings) if settings.embedded else _connected(settings)
+        runtime = cls(found.cluster, replace(options_of(settings, found.url), warnings=found.warnings))
+        try:
+            runtime.run()
+        except BaseException:
+            found.cluster.close()
+            raise
+        logger.info("containers run %s, as instance %s", found.where, runtime._instance)
         return runtime
 
     def run(self) -> None:
@@ -107,12 +123,14 @@ class Runtime:
         self._tasks.start()
         self._drain.start()
         self._listeners.start()
+        self._prober.start()
         self._watcher.start()
 
     def stop(self, timeout: float) -> None:
         """End all threads and delete all that carries this instance's label, within about ``timeout`` seconds."""
         deadline = time.monotonic() + timeout
         self._listeners.stop(min(1.0, timeout))
+        self._prober.stop(min(1.0, timeout))
         self._tasks.stop(min(1.0, timeout))
         self._feeds.stop(min(1.0, timeout))
         self._drain.stop(min(1.0, timeout))
@@ -126,15 +144,20 @@ class Runtime:
         self.cluster.close()
 
     def _clean_up(self, deadline: float) -> None:
-        """Deployments first, or their controllers would bring pods back; then all pods at once."""
+        """Deployments first, or their controllers would bring pods back; then all pods at once, then what belongs to them."""
         used = any(record.spec.workload == "deployment" for record in self.engine.core.containers.list())
-        kinds: tuple[Kind, ...] = ("Deployment", "Pod") if used else ("Pod",)
-        kinds += ("ConfigMap",) if self.engine.core.files.used else ()
+        core, names = self.engine.core, self.engine.networks.names
+        kinds: tuple[tuple[Kind, bool], ...] = (
+            ("Deployment", used),
+            ("Pod", True),
+            ("Service", names.used),
+            ("ConfigMap", core.files.used),
+        )
         try:
             self.engine.workloads.let_deployments_go()
         except KubedockError as error:
             logger.warning("clean-up: %s", error)
-        for kind in kinds:
+        for kind in (kind for kind, there_may_be in kinds if there_may_be):
             while True:
                 try:
                     self.cluster.delete_collection(kind, selector=labels.selector(self._instance), grace=0)
@@ -149,8 +172,35 @@ class Runtime:
                     break
 
 
-def options_of(settings: Settings) -> Options:
-    """What the settings say about the engine, with a new instance's name."""
+class Found(NamedTuple):
+    """A cluster that can be used, how to say where it is, its URL if it has one, and what its users should know."""
+
+    cluster: Cluster
+    where: str
+    url: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def _connected(settings: Settings) -> Found:
+    """The cluster of the kubeconfig, checked."""
+    cluster = KubeGateway.connect(
+        kubeconfig=settings.kubeconfig or None, context=settings.context or None, namespace=settings.namespace or None
+    )
+    for warning in check(cluster, cluster.namespace):
+        logger.warning("%s", warning)
+    return Found(cluster, f"in namespace {cluster.namespace}", cluster.host, (LOGS_ROTATE,))
+
+
+def _embedded(settings: Settings) -> Found:
+    """This machine as a cluster."""
+    from kubedock.embedded.opening import open_cluster  # noqa: PLC0415 - costs 0.2 s, for nothing on a real cluster
+
+    cluster = open_cluster(settings)
+    return Found(cluster, f"on this machine by {cluster.runtime}", warnings=cluster.warnings)
+
+
+def options_of(settings: Settings, cluster_url: str = "") -> Options:
+    """What the settings say about the engine, with a new instance's name; ``cluster_url`` is the API server's."""
     return Options(
         defaults=PodDefaults(
             instance=secrets.token_hex(6),
@@ -172,4 +222,14 @@ def options_of(settings: Settings) -> Options:
         ),
         limits=Limits(start=settings.timeout, pull=settings.pull_timeout, schedule=settings.schedule_timeout),
         workload=settings.workload,
+        publish_on=publish_on(settings.listen_addr),
+        port_mode=settings.port_mode,
+        cluster_url=cluster_url,
     )
+
+
+def publish_on(address: Address | None) -> tuple[str, ...]:
+    """Where ports are published by a server that serves on this address: on loopback, and where else it serves."""
+    if address is None:
+        return LOOPBACK
+    return EVERYWHERE if address.everywhere else (*LOOPBACK, address.host)

@@ -13,6 +13,8 @@ Durations are seconds, memory is bytes, CPU is billionths of one.
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
+from ipaddress import IPv4Network
+from types import MappingProxyType
 from typing import Any, Literal
 
 from kubedock import parsing
@@ -25,7 +27,11 @@ _ABSENT: Any = object()  # None is a value: of "no TCP", for instance
 
 PodSecurity = Literal["auto", "baseline", "restricted"]
 Workloads = Literal["auto", "pod", "deployment"]
+PortModes = Literal["auto", "direct", "forward"]
 LogFormat = Literal["text", "json"]
+EmbeddedRuntime = Literal["auto", "runc", "chroot"]
+Shape = Literal["one", "pairs", "list", "flag"]
+"""How a setting is given: once, once per key, several times (a list), or by its bare option."""
 
 
 class SettingsError(InvalidParameter):
@@ -43,12 +49,17 @@ class Option:
     metavar: str
     help: str
     parse: Callable[[Any], Any]
-    repeatable: bool
+    shape: Shape = "one"
+
+    @property
+    def repeatable(self) -> bool:
+        """It may be given several times."""
+        return self.shape in ("pairs", "list")
 
     @property
     def shown_variables(self) -> tuple[str, ...]:
-        """The variables as documented: one per key for what can be given several times."""
-        return tuple(f"{name}<key>" if self.repeatable else name for name in self.variables)
+        """The variables as documented: one per key for pairs."""
+        return tuple(f"{name}<key>" if self.shape == "pairs" else name for name in self.variables)
 
 
 def _row(
@@ -70,8 +81,20 @@ def _row(
 
 def _pairs(parse: Callable[[Sequence[str]], Mapping[str, str]], help: str, *, variables: Sequence[str]) -> Any:
     """A setting that is given once per key; its variables are prefixes of names that end in the key."""
-    row = {"parse": parse, "default": "", "help": help, "variables": variables, "metavar": "KEY=VALUE", "repeatable": True}
+    row = {"parse": parse, "default": "", "help": help, "variables": variables, "metavar": "KEY=VALUE", "shape": "pairs"}
     return field(default_factory=dict, metadata=row)
+
+
+def _several(parse: Callable[[Sequence[str]], tuple[str, ...]], help: str, *, metavar: str) -> Any:
+    """A setting that is given several times; its variable holds all, with commas between."""
+    row = {"parse": parse, "default": "", "help": help, "variables": (), "metavar": metavar, "shape": "list"}
+    return field(default=(), metadata=row)
+
+
+def _flag(help: str) -> Any:
+    """A setting that is on or off; its bare option is on."""
+    row = {"parse": parsing.boolean, "default": "", "help": help, "variables": (), "metavar": "", "shape": "flag"}
+    return field(default=False, metadata=row)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,12 +209,46 @@ class Settings:
         "What runs a container: auto chooses by its restart policy.",
         metavar="auto|pod|deployment",
     )
+    port_mode: PortModes = _row(
+        parsing.word("auto", "direct", "forward"),
+        "auto",
+        "How published ports reach their pods: by their addresses, through the API server, or as it turns out.",
+        metavar="auto|direct|forward",
+    )
     active_deadline_seconds: int | None = _row(
         parsing.deadline,
         "-1",
         "Seconds after which a pod is ended; -1 for no such limit.",
         variables=["K8S_ACTIVE_DEADLINE_SECONDS"],
         metavar="SECONDS",
+    )
+    embedded: bool = _flag("Run containers on this machine, without a cluster; needs root.")
+    embedded_dir: str = _row(
+        parsing.folder,
+        "/var/lib/kubedock",
+        "Folder of the embedded node: its images, and what its containers write.",
+        metavar="FOLDER",
+    )
+    embedded_runtime: EmbeddedRuntime = _row(
+        parsing.word("auto", "runc", "chroot"),
+        "auto",
+        "What runs the embedded node's containers: auto takes the first that this machine allows.",
+        metavar="auto|runc|chroot",
+    )
+    embedded_network: IPv4Network = _row(
+        parsing.network, "198.18.64.0/18", "Addresses of the embedded node's containers.", metavar="NETWORK"
+    )
+    embedded_images: str = _row(
+        parsing.optional(parsing.folder),
+        "",
+        "Folder of images that the embedded node takes before any registry: what docker save writes, OCI archives and layouts.",
+        metavar="FOLDER",
+    )
+    registry_mirror: tuple[str, ...] = _several(
+        parsing.mirrors,
+        "Registry that the embedded node pulls from in place of all others, or of those names that begin with a prefix;"
+        " may be given several times.",
+        metavar="[PREFIX=]URL",
     )
     verbosity: int = _row(
         parsing.verbosity,
@@ -221,8 +278,7 @@ class Settings:
         environ = os.environ if environ is None else environ
         found: dict[str, Any] = {}
         for option in options():
-            read = _read_pairs if option.repeatable else _read_one
-            value = read(option, values.get(option.name), environ)
+            value = _READ[option.shape](option, values.get(option.name), environ)
             if value is not _ABSENT:
                 found[option.name] = value
         return cls(**found)
@@ -236,8 +292,8 @@ def options() -> tuple[Option, ...]:
 def _option(f: "Field[Any]") -> Option:
     row = f.metadata
     name = f.name.replace("_", "-")
-    repeatable = row.get("repeatable", False)
-    own = PREFIX + f.name.upper() + ("_" if repeatable else "")
+    shape: Shape = row.get("shape", "one")
+    own = PREFIX + f.name.upper() + ("_" if shape == "pairs" else "")
     return Option(
         name=f.name,
         flags=(f"--{name}", row["short"]) if row.get("short") else (f"--{name}",),
@@ -246,7 +302,7 @@ def _option(f: "Field[Any]") -> Option:
         metavar=row["metavar"],
         help=row["help"],
         parse=row["parse"],
-        repeatable=repeatable,
+        shape=shape,
     )
 
 
@@ -259,6 +315,19 @@ def _read_one(option: Option, given: str | None, environ: Mapping[str, str]) -> 
     return _ABSENT
 
 
+def _read_flag(option: Option, given: bool | None, environ: Mapping[str, str]) -> Any:  # noqa: FBT001 - as Typer gives it
+    return _read_one(option, "true" if given else None, environ)
+
+
+def _read_list(option: Option, given: Sequence[str] | None, environ: Mapping[str, str]) -> Any:
+    if given:
+        return _parse(option, given, option.flags[0])
+    for variable in option.variables:
+        if environ.get(variable):
+            return _parse(option, [part.strip() for part in environ[variable].split(",") if part.strip()], variable)
+    return _ABSENT
+
+
 def _read_pairs(option: Option, given: Sequence[str] | None, environ: Mapping[str, str]) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for prefix in reversed(option.variables):
@@ -267,6 +336,11 @@ def _read_pairs(option: Option, given: Sequence[str] | None, environ: Mapping[st
                 found |= _parse(option, [f"{variable.removeprefix(prefix).lower()}={value}"], variable)
     found |= _parse(option, given or (), option.flags[0])
     return found
+
+
+_READ: Mapping[Shape, Callable[[Option, Any, Mapping[str, str]], Any]] = MappingProxyType(
+    {"one": _read_one, "pairs": _read_pairs, "list": _read_list, "flag": _read_flag}
+)
 
 
 def _parse(option: Option, given: Any, source: str) -> Any:
@@ -284,5 +358,5 @@ def table() -> str:
         variables = ", ".join(f"`{name}`" for name in option.shown_variables)
         default = f"`{option.default}`" if option.default else ""
         shape = option.metavar.replace("|", "\\|")
-        lines.append(f"| {flags} `{shape}` | {variables} | {default} | {option.help} |")
+        lines.append(f"| {f'{flags} `{shape}`' if shape else flags} | {variables} | {default} | {option.help} |")
     return "\n".join(lines) + "\n"

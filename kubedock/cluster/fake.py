@@ -3,26 +3,36 @@
 It is part of the product: the same contract tests run over it and over a real cluster, and users may test with it.
 """
 
-import json
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from kubedock.cluster.fake_deployments import FakeDeployments
+from kubedock.cluster import statuses
+from kubedock.cluster.api import ObjectApi
 from kubedock.cluster.fake_files import FileProgram, file_program
 from kubedock.cluster.fake_kubelet import NODE, FakeKubelet
 from kubedock.cluster.fake_program import NotStarted, Program
-from kubedock.cluster.fake_store import NAME, FakeStore, copied, merged, timestamp
-from kubedock.cluster.fake_streams import FakeChannels, FakeLogStream, FakeWatch
+from kubedock.cluster.fake_streams import FakeChannels, FakeLogStream
 from kubedock.cluster.kinds import RESOURCES
-from kubedock.cluster.protocol import Json, Kind, LogOptions, ObjectList
+from kubedock.cluster.names import SUFFIX, resolve
+from kubedock.cluster.objects import copied
+from kubedock.cluster.protocol import DATA, FAILURE, Json, Kind, LogOptions, ObjectList
+from kubedock.cluster.store import ObjectStore
+from kubedock.cluster.watching import StoreWatch
 from kubedock.errors import Forbidden, InvalidParameter, KubedockError
 
 __all__ = ["FakeCluster"]
 
 WITHOUT_TOOLS = "scratch"
+PARTS = {
+    "logs": ("/log", "get"),
+    "exec": ("/exec", "create"),
+    "attach": ("/attach", "create"),
+    "forward": ("/portforward", "create"),
+}
+"""The subresource of pods that a call is about, and the right that it takes."""
 
 
 def _now() -> datetime:
@@ -35,11 +45,9 @@ class FakeCluster:
     def __init__(self, namespace: str = "test", *, now: Callable[[], datetime] = _now, split_streams: bool = False) -> None:
         """``split_streams``: logs can be had per stream, which most clusters refuse."""
         self._namespace, self._now, self._split = namespace, now, split_streams
-        self._store = FakeStore(namespace, now)
+        self._store = ObjectStore(namespace, now)
         self.kubelet = FakeKubelet(self._store, now)
-        self._deployments = FakeDeployments(
-            self._store, self._create_pod, self._delete, lambda: self._refused.get(("Pod", "create"))
-        )
+        self._api = ObjectApi(self._store, now, self.kubelet, lambda: self._refused.get(("Pod", "create")))
         self.requests: deque[tuple[str, str, str]] = deque(maxlen=10_000)
         self._refused: dict[tuple[str, str], KubedockError] = {}
         self._denied: set[tuple[str, str]] = set()
@@ -47,8 +55,6 @@ class FakeCluster:
         self._streams_lock = threading.Lock()
         self._logs: list[FakeLogStream] = []
         self._channels: list[FakeChannels] = []
-        self.lingering = False
-        """Gracefully deleted pods stay until ``vanish``."""
         self.input_ends = True
         """Execs' input can be ended, as from Kubernetes 1.30 on."""
         self._store.insert("Namespace", {"metadata": {"name": namespace}, "status": {"phase": "Active"}})
@@ -59,8 +65,8 @@ class FakeCluster:
     def refuse(self, kind: Kind, verb: str, error: KubedockError | None) -> None:
         """Let every call of this verb on this kind raise; None lifts it.
 
-        Verbs: create, get, list, watch, patch, delete, deletecollection, and for pods logs, exec, attach. Forbidden
-        for a right also makes ``allowed`` say no.
+        Verbs: create, get, list, watch, patch, delete, deletecollection, and for pods logs, exec, attach, forward.
+        Forbidden for a right also makes ``allowed`` say no.
         """
         if error is None:
             self._refused.pop((kind, verb), None)
@@ -81,7 +87,7 @@ class FakeCluster:
             watch.snap()
 
     def break_streams(self) -> None:
-        """Cut the connections of all logs, execs and attaches."""
+        """Cut the connections of all logs, execs, attaches and forwards."""
         with self._streams_lock:
             logs, self._logs = self._logs, []
             channels, self._channels = self._channels, []
@@ -99,11 +105,24 @@ class FakeCluster:
         for watch in self._store.watches():
             watch.bookmark()
 
+    @property
+    def lingering(self) -> bool:
+        """Gracefully deleted pods stay until ``vanish``."""
+        return self.kubelet.lingering
+
+    @lingering.setter
+    def lingering(self, stay: bool) -> None:
+        self.kubelet.lingering = stay
+
     def vanish(self, pod: str) -> None:
         """End a pod that is lingering."""
         with self._store.lock:
             self.kubelet.terminate(pod)
-            self._drop("Pod", pod)
+            self._api.drop("Pod", pod)
+
+    def resolve(self, name: str) -> list[str]:
+        """The addresses that a container asking for this name gets."""
+        return resolve(self._store, f"{name}.{self._namespace}{SUFFIX}") or []
 
     @property
     def open_watches(self) -> int:
@@ -120,64 +139,39 @@ class FakeCluster:
     def create(self, kind: Kind, manifest: Mapping[str, Any]) -> Json:
         """See Cluster."""
         self._admit("create", kind, str(manifest.get("metadata", {}).get("name", "")))
-        with self._store.lock:
-            if kind == "SelfSubjectAccessReview":
-                return self._review(manifest)
-            if kind == "Pod":
-                return self._create_pod(manifest)
-            stored: Json = copied(self._store.insert(kind, manifest))
-            if kind == "Deployment":
-                self._deployments.reconcile(stored["metadata"]["name"])
-            return stored
+        if kind == "SelfSubjectAccessReview":
+            return self._review(manifest)
+        return self._api.create(kind, manifest)
 
     def get(self, kind: Kind, name: str) -> Json:
         """See Cluster."""
         self._admit("get", kind, name)
-        with self._store.lock:
-            found: Json = copied(self._store.find(kind, name))
-            return found
+        return self._api.get(kind, name)
 
     def list(self, kind: Kind, *, selector: str = "", fields: str = "") -> ObjectList:
         """See Cluster."""
         self._admit("list", kind, selector)
-        with self._store.lock:
-            items = [copied(item) for item in self._store.select(kind, selector, fields)]
-            return ObjectList(items, str(self._store.version))
+        return self._api.list(kind, selector, fields)
 
-    def watch(self, kind: Kind, *, since: str, selector: str = "", fields: str = "", seconds: int = 300) -> FakeWatch:
+    def watch(self, kind: Kind, *, since: str, selector: str = "", fields: str = "", seconds: int = 300) -> StoreWatch:
         """See Cluster."""
         self._admit("watch", kind, selector)
-        return self._store.watch(kind, since, selector, fields, seconds)
+        return self._api.watch(kind, since, selector, fields, seconds)
 
     def patch(self, kind: Kind, name: str, change: Mapping[str, Any]) -> Json:
         """See Cluster."""
         self._admit("patch", kind, name)
-        wanted = {key: value for key, value in change.items() if key != "status"}
-        with self._store.lock:
-            if kind == "Pod":
-                _check_pod_patch(name, wanted)
-            stored = self._store.update(kind, name, lambda item: item.update(_patched(item, wanted)))
-            if kind == "Deployment":
-                self._deployments.reconcile(name)
-            if kind == "Pod" and "activeDeadlineSeconds" in (wanted.get("spec") or {}):
-                self.kubelet.expire(name)
-            answer: Json = copied(stored)
-            return answer
+        return self._api.patch(kind, name, change)
 
     def delete(self, kind: Kind, name: str, *, grace: int | None = None) -> None:
         """See Cluster."""
         self._admit("delete", kind, name)
-        with self._store.lock:
-            self._store.find(kind, name)
-            self._delete(kind, name, grace)
+        self._api.delete(kind, name, grace)
 
     def delete_collection(self, kind: Kind, *, selector: str, grace: int | None = None) -> None:
         """See Cluster."""
         self._admit("deletecollection", kind, selector)
-        with self._store.lock:
-            for item in self._store.select(kind, selector):
-                if self._store.peek(kind, item["metadata"]["name"]) is not None:
-                    self._delete(kind, item["metadata"]["name"], grace)
+        self._api.delete_collection(kind, selector, grace)
 
     def logs(self, pod: str, options: LogOptions) -> FakeLogStream:
         """See Cluster."""
@@ -210,7 +204,7 @@ class FakeCluster:
             channels = self._opened(FakeChannels(given if stdin else None))
             channels.input_ends = self.input_ends
             if running is None:
-                channels.finish(_internal_error(f'unable to upgrade connection: container not found ("{container}")'))
+                channels.finish(statuses.no_container(container))
                 return channels
             image = self._store.find("Pod", pod)["spec"]["containers"][0]["image"]
             try:
@@ -219,7 +213,7 @@ class FakeCluster:
                 copying = file_program(argv, running.files, channels.put)
                 program = copying or Program(argv, channels.put, kill=lambda signal: self.kubelet.deliver(pod, signal))
             except NotStarted as error:
-                channels.finish(_cannot_exec(str(error)))
+                channels.finish(statuses.cannot_exec(str(error)))
                 return channels
             program.go()
             if not stdin:
@@ -240,10 +234,37 @@ class FakeCluster:
             run = self.kubelet.running(pod, container)
             channels = self._opened(FakeChannels(given if stdin else None))
             if run is None:
-                text = f"unable to upgrade connection: container {container} not found in pod {pod}_{self._namespace}"
-                channels.finish(_internal_error(text))
+                channels.finish(statuses.nothing_to_attach(pod, self._namespace, container))
             else:
                 run.log.listen(channels)
+            return channels
+
+    def signal(self, pod: str, number: int, *, container: str = "main") -> bool:
+        """See Cluster: as on Kubernetes."""
+        del pod, number, container
+        return False
+
+    def forward(self, pod: str, port: int) -> FakeChannels:
+        """See Cluster. The port's program runs with the connection's data as its input and output."""
+        self._admit("forward", "Pod", pod)
+        program: Program | None = None
+
+        def given(channels: FakeChannels, data: bytes | None) -> None:
+            with self._store.lock:
+                if program is not None:
+                    program.feed(data)
+                    _end_of_data(channels, program)
+
+        with self._store.lock:
+            command = self.kubelet.listener(pod, port)
+            channels = self._opened(FakeChannels(given))
+            if command is None:
+                channels.put(FAILURE, f"error forwarding port {port} to pod {pod}, uid : connect: connection refused".encode())
+                channels.end()
+                return channels
+            program = Program(command, lambda _, data: channels.put(DATA, data))
+            program.go()
+            _end_of_data(channels, program)
             return channels
 
     def version(self) -> Json:
@@ -256,7 +277,8 @@ class FakeCluster:
         self._admit("create", "SelfSubjectAccessReview", "")
         plural = f"{resource}/{subresource}" if subresource else resource
         kind = next((kind for kind, known in RESOURCES.items() if (known.group, known.plural) == (group, resource)), "")
-        refused = self._refused.get((kind, {"log": "logs"}.get(subresource, subresource) or verb))
+        call = next((call for call, (part, _) in PARTS.items() if subresource and part == f"/{subresource}"), verb)
+        refused = self._refused.get((kind, call))
         return (verb, plural) not in self._denied and not isinstance(refused, Forbidden)
 
     def close(self) -> None:
@@ -275,8 +297,7 @@ class FakeCluster:
         resource = next((known for each, known in RESOURCES.items() if each == kind), None)
         if resource is None:
             return
-        part = {"logs": "/log", "exec": "/exec", "attach": "/attach"}.get(verb, "")
-        right = {"/log": "get", "/exec": "create", "/attach": "create"}.get(part, verb)
+        part, right = PARTS.get(verb, ("", verb))
         if (right, resource.plural + part) in self._denied:
             raise Forbidden(
                 f'{resource.qualified} "{name}" is forbidden: User "fake" cannot {right} resource "{resource.plural}{part}"'
@@ -288,43 +309,6 @@ class FakeCluster:
         yes = self.allowed(asked["verb"], asked.get("group", ""), asked["resource"], asked.get("subresource", ""))
         answer: Json = copied(manifest)
         return answer | {"status": {"allowed": yes}}
-
-    def _create_pod(self, manifest: Mapping[str, Any]) -> Json:
-        defaults = {"restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "serviceAccountName": "default"}
-        pod: Json = copied(manifest)
-        pod |= {"spec": defaults | dict(manifest.get("spec") or {}), "status": {"phase": "Pending", "qosClass": "Burstable"}}
-        _check_pod(pod)
-        stored: Json = copied(self._store.insert("Pod", pod))
-        self.kubelet.added(stored)
-        return stored
-
-    def _delete(self, kind: Kind, name: str, grace: int | None) -> None:
-        """The store's lock is held, and the object exists."""
-        item = self._store.find(kind, name)
-        if kind == "Pod" and item["status"]["phase"] not in ("Succeeded", "Failed") and "nodeName" in item["spec"]:
-            seconds = item["spec"]["terminationGracePeriodSeconds"] if grace is None else grace
-            if seconds > 0:
-                gone = timestamp(self._now() + timedelta(seconds=seconds))
-                mark = {"deletionTimestamp": gone, "deletionGracePeriodSeconds": seconds}
-                self._store.update(kind, name, lambda each: each["metadata"].update(mark))
-                if self.lingering:
-                    return
-                self.kubelet.terminate(name)
-        self._drop(kind, name)
-
-    def _drop(self, kind: Kind, name: str) -> None:
-        """Remove an object and what it owns."""
-        if self._store.peek(kind, name) is None:
-            return
-        item = self._store.remove(kind, name)
-        if kind == "Pod":
-            self.kubelet.removed(name)
-        uid = item["metadata"]["uid"]
-        for owned, owned_name in (*self._store.dependents(uid), *self._store.dependents(f"{uid}-rs")):
-            if self._store.peek(owned, owned_name) is not None:
-                self._delete(owned, owned_name, None)
-        if kind == "Pod":
-            self._deployments.pod_gone(item)
 
     def _opened(self, channels: FakeChannels) -> FakeChannels:
         with self._streams_lock:
@@ -354,64 +338,11 @@ def _node() -> Json:
     }
 
 
-def _patched(item: Json, change: Mapping[str, Any]) -> Json:
-    result: Json = merged(item, change)
-    for key in ("uid", "creationTimestamp", "namespace", "name", "resourceVersion", "generation"):
-        if key in item["metadata"]:
-            result["metadata"][key] = item["metadata"][key]
-    return result
-
-
-def _check_pod(pod: Json) -> None:
-    """What the API server refuses in a pod."""
-    name, spec = pod["metadata"].get("name", ""), pod["spec"]
-    containers = spec.get("containers") or []
-    if not containers:
-        raise InvalidParameter(f'Pod "{name}" is invalid: spec.containers: Required value')
-    for index, container in enumerate(containers):
-        for key in ("name", "image"):
-            if not container.get(key):
-                raise InvalidParameter(f'Pod "{name}" is invalid: spec.containers[{index}].{key}: Required value')
-    hostname = spec.get("hostname")
-    if hostname and (len(hostname) > 63 or "." in hostname or not NAME.fullmatch(hostname)):
-        raise InvalidParameter(
-            f'Pod "{name}" is invalid: spec.hostname: Invalid value: "{hostname}": a lowercase RFC 1123 label is needed'
-        )
-
-
-def _check_pod_patch(name: str, change: Mapping[str, Any]) -> None:
-    """Of a pod's spec, little may be changed."""
-    allowed = {"activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"}
-    if set(change.get("spec") or {}) - allowed:
-        raise InvalidParameter(
-            f'Pod "{name}" is invalid: spec: Forbidden: pod updates may not change fields other than'
-            " `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations`"
-        )
-
-
 def _end(channels: FakeChannels, program: Program | FileProgram) -> None:
     if program.code is not None:
-        channels.finish(_exited(program.code))
+        channels.finish(statuses.exited(program.code))
 
 
-def _exited(code: int) -> bytes:
-    """The Status of a command that has ended."""
-    if code == 0:
-        return b'{"metadata":{},"status":"Success"}'
-    text = f"command terminated with non-zero exit code: exit status {code}"
-    causes = [{"reason": "ExitCode", "message": str(code)}]
-    status = {"metadata": {}, "status": "Failure", "message": text, "reason": "NonZeroExitCode", "details": {"causes": causes}}
-    return json.dumps(status).encode()
-
-
-def _cannot_exec(reason: str) -> bytes:
-    """The Status of a command that could not be started."""
-    return _internal_error(
-        "error executing command in container: failed to exec in container: failed to start exec"
-        f' "{"e" * 64}": OCI runtime exec failed: exec failed: unable to start container process: {reason}'
-    )
-
-
-def _internal_error(text: str) -> bytes:
-    message = f"Internal error occurred: {text}"
-    return json.dumps({"metadata": {}, "status": "Failure", "message": message, "reason": "InternalError", "code": 500}).encode()
+def _end_of_data(channels: FakeChannels, program: Program) -> None:
+    if program.code is not None:
+        channels.end()

@@ -16,8 +16,10 @@ from kubedock.engine.extracting import extract
 from kubedock.engine.lifecycle import Lifecycle
 from kubedock.engine.places import Archive, Place, stat_of
 from kubedock.engine.reading import read_archive, root
-from kubedock.errors import Conflict, NoSuchContainer, NotRunning
+from kubedock.errors import Conflict, NoSuchContainer, NotImplemented, NotRunning
 from kubedock.streams.cancel import Cancel
+
+NO_FILES = "this container is a part of kubedock: it has no files, and nothing can be copied from or to it"
 
 
 class Archives:
@@ -64,6 +66,8 @@ class Archives:
 
     def _find(self, ref: str, asked: str) -> tuple[ContainerRecord, Place]:
         record = self._core.containers.find(ref)
+        if record.spec.workload == "inside":
+            raise NotImplemented(NO_FILES)
         return record, Place(record.id, ref, asked, file_path(asked))
 
     def _runs(self, record: ContainerRecord) -> bool:

@@ -1,11 +1,12 @@
 """What the use cases share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from kubedock.background.drain import Drain
+from kubedock.background.health import Prober
 from kubedock.background.listeners import Listeners
 from kubedock.background.logfeed import LogFeeds
 from kubedock.background.tasks import Tasks
@@ -20,6 +21,9 @@ from kubedock.state.archive import LogArchive
 from kubedock.state.files import FileStore
 from kubedock.state.sessions import Bell, Sessions
 from kubedock.state.store import Store
+
+PortMode = Literal["auto", "direct", "forward"]
+"""How published ports reach their container: by its pod's address, through the API server, or as it turns out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,9 @@ class Limits:
 class Core:
     """The parts that the groups of use cases work with; built once by ``runtime``.
 
-    ``now`` and ``new_id`` (64 hex digits) are arguments, so that tests can decide them.
+    ``now`` and ``new_id`` (64 hex digits) are arguments, so that tests can decide them. ``publish_on`` are the addresses
+    of this machine that ports are published on where the client names none, ``gateway`` is the one for clients elsewhere.
+    ``warnings`` are what a user should know of the cluster itself.
     """
 
     cluster: Cluster
@@ -57,10 +63,15 @@ class Core:
     events: EventBus
     tasks: Tasks
     drain: Drain
+    prober: Prober
     listeners: Listeners
     defaults: PodDefaults
     limits: Limits
     workload: Literal["auto", "pod", "deployment"]
     now: Callable[[], datetime]
     new_id: Callable[[], str]
+    publish_on: Sequence[str]
+    port_mode: PortMode = "auto"
+    gateway: str = "127.0.0.1"
+    warnings: Sequence[str] = ()
     files: FileStore = field(default_factory=FileStore)

@@ -46,6 +46,16 @@ class Follower(Protocol):
         """The container has been removed."""
 
 
+class InstanceFollower(Protocol):
+    """Who follows, within a run, the instances of a Deployment's container as well. Called as a Follower is."""
+
+    def instance_began(self, record: ContainerRecord) -> None:
+        """The kubelet or the controllers have brought the container back: it runs anew."""
+
+    def instance_ended(self, record: ContainerRecord) -> None:
+        """The instance has ended; the next one is to come."""
+
+
 @dataclass(frozen=True, slots=True)
 class Incarnation:
     """The instance of a Deployment's container that was told of last: its pod's uid, the kubelet's count, and its end."""
@@ -72,6 +82,7 @@ class Lifecycle:
         self.remove: Callable[[str, int], None]
         self.save_instance: SaveInstance
         self.followers: list[Follower] = []
+        self.instance_followers: list[InstanceFollower] = []
         core.watcher.on_change = self.changed
 
     def changed(self, short_id: str) -> None:
@@ -181,7 +192,11 @@ class Lifecycle:
             if not again:
                 self._keep(record, Segment(record.run, record.restart_count - 1), observed, previous=True)
             seen = Incarnation(observed.uid, observed.restart_count)
+            for follower in self.instance_followers:
+                follower.instance_began(record)
         if observed.terminated is not None and not observed.running and not seen.ended and not record.stopped:
+            for follower in self.instance_followers:
+                follower.instance_ended(record)
             self.publish(record, "die", exitCode=str(observed.terminated.exit_code))
             self._keep(record, Segment(record.run, record.restart_count), observed, previous=False)
             seen = replace(seen, ended=True)
@@ -199,12 +214,13 @@ class Lifecycle:
 
     def _end(self, record: ContainerRecord, outcome: Outcome) -> None:
         again = outcome.started and self._comes_back(record, outcome)
+        # Before anybody can see that it has ended: its ports are free when its stop is answered.
+        for follower in self.followers:
+            follower.ended(replace(record, outcome=outcome, restarting=again))
         change = self._core.containers.update(record.id, lambda r: replace(r, outcome=outcome, restarting=again))
         if change is None:
             return
         record = change.after
-        for follower in self.followers:
-            follower.ended(record)
         if not outcome.started:
             return
         if outcome.oom_killed:
@@ -213,7 +229,7 @@ class Lifecycle:
             duration = _duration(record.started_at, outcome.finished_at)
             self.publish(record, "die", exitCode=str(outcome.exit_code), execDuration=duration)
         self._tell_networks(record, "disconnect")
-        if outcome.error:
+        if outcome.error and not self._core.tasks.stopping:
             logger.warning("container %s: %s", record.short_id, outcome.error)
         if again:
             pause = self._next_backoff(record, outcome)

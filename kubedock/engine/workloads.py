@@ -1,4 +1,6 @@
-"""The Kubernetes object of a container's run: post it, end it, take it away, save its log."""
+"""The Kubernetes object of a container's run: post it, end it, take it away, save its log.
+
+A run that kubedock does itself has none: what is done with the object of others is done with that run (``engine.inside``)."""
 
 import logging
 import time
@@ -10,8 +12,14 @@ from kubedock.cluster import ByteStream, LogOptions
 from kubedock.domain.container import ContainerRecord, Outcome
 from kubedock.domain.kept import NOTHING
 from kubedock.domain.status import KILLED, Observed
+from kubedock.engine import signals
 from kubedock.engine.core import Core
+from kubedock.engine.inside import Inside
 from kubedock.engine.lifecycle import Lifecycle
+from kubedock.engine.linking import linked
+from kubedock.engine.naming import labels_of
+from kubedock.engine.pods import pod_of
+from kubedock.engine.segments import open_log
 from kubedock.errors import Forbidden, KubedockError, NotFound, Unavailable
 from kubedock.kube import labels
 from kubedock.kube.files import config_map
@@ -32,10 +40,10 @@ SAVED_LOG = 16 * 1024 * 1024
 
 
 class Workloads:
-    """Pods and Deployments of containers."""
+    """Pods and Deployments of containers, and the runs that have neither."""
 
-    def __init__(self, core: Core, lifecycle: Lifecycle) -> None:
-        self._core, self._lifecycle = core, lifecycle
+    def __init__(self, core: Core, lifecycle: Lifecycle, inside: Inside) -> None:
+        self._core, self._lifecycle, self.inside = core, lifecycle, inside
         self._restricted = core.defaults.pod_security == "restricted"
 
     def post(self, record: ContainerRecord) -> None:
@@ -79,11 +87,15 @@ class Workloads:
 
     def _post(self, record: ContainerRecord, *, restricted: bool) -> None:
         defaults = replace(self._core.defaults, pod_security="restricted") if restricted else self._core.defaults
-        kept = self._core.files.get(record.id) if record.with_files else NOTHING
+        if record.spec.workload == "inside":
+            self.inside.begin(record)
+            return
+        names, kept = labels_of(self._core, record), self._core.files.get(record.id) if record.with_files else NOTHING
+        record = linked(self._core, record)
         if record.spec.workload == "deployment":
-            self._core.cluster.create("Deployment", deployment_manifest(record, defaults, kept))
+            self._core.cluster.create("Deployment", deployment_manifest(record, defaults, names, kept))
         else:
-            self._core.watcher.expect(self._core.cluster.create("Pod", pod_manifest(record, defaults, kept)))
+            self._core.watcher.expect(self._core.cluster.create("Pod", pod_manifest(record, defaults, names, kept)))
 
     def _post_files(self, record: ContainerRecord) -> None:
         """Before the pod that mounts them, or its start would wait for the kubelet's next try."""
@@ -93,10 +105,17 @@ class Workloads:
 
     def pod_of(self, record: ContainerRecord) -> str | None:
         """The pod that runs the record's run, as far as it is known."""
-        observed = self._core.watcher.observed(record.short_id, record.run)
-        if observed is not None and not observed.deleted:
-            return observed.pod
-        return record.object_name if record.spec.workload == "pod" and observed is None else None
+        return pod_of(self._core, record)
+
+    def signal(self, record: ContainerRecord, name: str) -> None:
+        """Send a signal to the first process, if there is one to be reached; see ``signals.deliver`` for errors."""
+        pod = self.pod_of(record)
+        if pod is None:
+            return
+        if record.spec.workload == "inside":
+            self.inside.signal(pod, name)
+        else:
+            signals.deliver(self._core.cluster, pod, name, self._core.limits.signal)
 
     def end_hard(self, record: ContainerRecord, *, keep_log: bool = True) -> None:
         """KILL: save the log, take the pod away at once; the container has exited 137."""
@@ -124,7 +143,7 @@ class Workloads:
             return None
         self._wait_until_readable(record)
         try:
-            stream = self._core.cluster.logs(pod, LogOptions(follow=True, limit_bytes=SAVED_LOG))
+            stream = open_log(self._core, pod, LogOptions(follow=True, limit_bytes=SAVED_LOG))
         except KubedockError as error:
             logger.warning("container %s: its log cannot be saved: %s", record.short_id, error)
             return None
@@ -142,7 +161,9 @@ class Workloads:
         if record.object_name is None:
             return
         try:
-            if record.spec.workload == "deployment":
+            if record.spec.workload == "inside":
+                self.inside.end(record.object_name)
+            elif record.spec.workload == "deployment":
                 self._delete_deployment(record, record.object_name)
             else:
                 self._core.cluster.delete("Pod", record.object_name, grace=0)
@@ -231,28 +252,29 @@ class Workloads:
         The kubelet keeps a pod's last dead container alone: an instance that ends at once may be gone with its log before
         anybody could ask for it. ``seen`` says which instance was meant; what came too late is not that one's.
         """
-        if self._core.archive.get(record.id, segment):
+        if not previous and self._core.archive.get(record.id, segment):
             return
         text = self._read(record, seen.pod, previous=previous)
         now = self._core.watcher.observed(record.short_id, record.run)
         if text and now is not None and (now.uid, now.restart_count) == (seen.uid, seen.restart_count):
-            self._archive(record, segment, text)
-        else:
+            # Until the status tells of a restart, the next instance's log may have been given for this one's.
+            self._core.archive.save(record.id, segment, text, certain=previous)
+        elif previous and not self._core.archive.get(record.id, segment):
             logger.warning("container %s: the log of instance %s is lost", record.short_id, segment.instance)
 
     def _save(self, record: ContainerRecord, segment: Segment, pod: str) -> None:
-        self._archive(record, segment, self._read(record, pod))
+        self._core.archive.save(record.id, segment, self._read(record, pod))
 
     def _read(self, record: ContainerRecord, pod: str, *, previous: bool = False) -> bytes:
         try:
-            stream = self._core.cluster.logs(pod, LogOptions(limit_bytes=SAVED_LOG, previous=previous))
+            stream = open_log(self._core, pod, LogOptions(limit_bytes=SAVED_LOG, previous=previous))
         except KubedockError as error:
             logger.warning("container %s: its log could not be saved: %s", record.short_id, error)
             return b""
         return self._read_all(record, stream)
 
     def _keep(self, record: ContainerRecord, segment: Segment, stream: ByteStream) -> None:
-        self._archive(record, segment, self._read_all(record, stream))
+        self._core.archive.save(record.id, segment, self._read_all(record, stream))
 
     def _read_all(self, record: ContainerRecord, stream: ByteStream) -> bytes:
         text = bytearray()
@@ -264,11 +286,6 @@ class Workloads:
             logger.warning("container %s: its log could not be saved whole: %s", record.short_id, error)
         # Where there is no log the kubelet sends a remark of its own instead.
         return bytes(text) if parse_stamp(bytes(text[:40])) is not None else b""
-
-    def _archive(self, record: ContainerRecord, segment: Segment, text: bytes) -> None:
-        """A Deployment's log may be read twice, while its pod goes: the more complete text stays."""
-        if len(self._core.archive.get(record.id, segment) or b"") <= len(text):
-            self._core.archive.save(record.id, segment, text)
 
 
 def _segment(record: ContainerRecord) -> Segment:

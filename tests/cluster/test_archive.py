@@ -18,9 +18,9 @@ from docker.errors import APIError, NotFound
 
 from kubedock.domain.container import ContainerSpec
 from kubedock.domain.files import Extraction
-from kubedock.kube import websocket
 from kubedock.kube.gateway import KubeGateway
 from kubedock.kube.manifest import PodDefaults
+from kubedock.kube.websocket import WebSocketChannels
 from kubedock.runtime import Options, Runtime
 from kubedock.streams.cancel import Cancel
 from kubedock.streams.channels import V4
@@ -234,8 +234,7 @@ def test_a_slow_client_gets_all_of_it(server: KubedockServer, docker: DockerCli,
 @pytest.fixture
 def old_gateway(real_cluster: RealCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubeGateway]:
     """A connection that speaks what clusters before Kubernetes 1.30 do: an exec's input cannot be ended."""
-    new = websocket.upgrade_headers
-    monkeypatch.setattr("kubedock.kube.gateway.upgrade_headers", lambda: {**new(), "Sec-WebSocket-Protocol": V4})
+    monkeypatch.setattr(WebSocketChannels, "protocols", (V4,))
     gateway = KubeGateway.connect(str(real_cluster.kubeconfig), None, real_cluster.namespace)
     yield gateway
     gateway.close()

@@ -206,7 +206,8 @@ def test_owners_take_their_own_with_them() -> None:
     owned["metadata"]["ownerReferences"] = [reference]
     cluster.create("Pod", owned)
     template = {"metadata": {"labels": {"app": "d"}}, "spec": {"containers": [{"name": "main", "image": "alpine"}]}}
-    cluster.create("Deployment", {"metadata": {"name": "d"}, "spec": {"replicas": 2, "template": template}})
+    spec = {"replicas": 2, "selector": {"matchLabels": {"app": "d"}}, "template": template}
+    cluster.create("Deployment", {"metadata": {"name": "d"}, "spec": spec})
     assert len(cluster.list("Pod").items) == 3
 
     cluster.delete("ConfigMap", "record")
@@ -279,3 +280,25 @@ def test_split_streams() -> None:
         b"err\n",
         b"out\nerr\n",
     ]
+
+
+# --- names -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_name_is_that_of_a_headless_service() -> None:
+    """It resolves to the pods behind it that have an address and have not ended."""
+    cluster = FakeCluster()
+    cluster.create("Service", {"metadata": {"name": "db"}, "spec": {"clusterIP": "None", "selector": {"app": "db"}}})
+    cluster.create("Service", {"metadata": {"name": "nobody"}, "spec": {"clusterIP": "None"}})
+    for name, spec in (("1db", {"clusterIP": "None"}), ("ported", {})):
+        with pytest.raises(InvalidParameter, match=f'^Service "{name}" is invalid: '):
+            cluster.create("Service", {"metadata": {"name": name}, "spec": spec})
+    for name in ("a", "b", "c", "d"):
+        manifest = pod(name)
+        manifest["metadata"]["labels"] = {"app": "db" if name != "d" else "web"}
+        cluster.create("Pod", manifest)
+    cluster.kubelet.finish("b")
+    cluster.delete("Pod", "c", grace=0)
+
+    assert cluster.resolve("db") == [cluster.get("Pod", "a")["status"]["podIP"]]
+    assert (cluster.resolve("nobody"), cluster.resolve("nothing")) == ([], [])
