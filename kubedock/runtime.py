@@ -146,7 +146,13 @@ class Runtime:
     def _clean_up(self, deadline: float) -> None:
         """Deployments first, or their controllers would bring pods back; then all pods at once, then what belongs to them."""
         used = any(record.spec.workload == "deployment" for record in self.engine.core.containers.list())
-        kinds: tuple[tuple[Kind, bool], ...] = (("Deployment", used), ("Pod", True), ("Service", self.engine.networks.names.used))
+        core, names = self.engine.core, self.engine.networks.names
+        kinds: tuple[tuple[Kind, bool], ...] = (
+            ("Deployment", used),
+            ("Pod", True),
+            ("Service", names.used),
+            ("ConfigMap", core.files.used),
+        )
         try:
             self.engine.workloads.let_deployments_go()
         except KubedockError as error:

@@ -1,7 +1,7 @@
 """What the use cases share."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -18,6 +18,7 @@ from kubedock.domain.volume import Volume
 from kubedock.engine.events import EventBus
 from kubedock.kube.manifest import PodDefaults
 from kubedock.state.archive import LogArchive
+from kubedock.state.files import FileStore
 from kubedock.state.sessions import Bell, Sessions
 from kubedock.state.store import Store
 
@@ -73,3 +74,4 @@ class Core:
     port_mode: PortMode = "auto"
     gateway: str = "127.0.0.1"
     warnings: Sequence[str] = ()
+    files: FileStore = field(default_factory=FileStore)

@@ -81,7 +81,7 @@ class Starting:
         if before.alive or (before.restarting and not by_policy):
             raise NotModified
         self._put_away(before)
-        run = before.run + 1
+        run, with_files = before.run + 1, bool(self._core.files.get(container_id).files)
         name = object_name(self._core.defaults.name_prefix, before.name, before.short_id, run)
 
         def begun(record: ContainerRecord) -> ContainerRecord:
@@ -94,6 +94,7 @@ class Starting:
                 restarting=False,
                 stopped=False,
                 restart_count=record.restart_count + 1 if by_policy else 0,
+                with_files=with_files,
             )
 
         change = self._core.containers.update(container_id, begun)
