@@ -59,5 +59,5 @@ def test_the_mounts() -> None:
         "containers": [{**main, "volumeMounts": [data, *FILE_MOUNTS]}],
         "volumes": [{"name": "kubedock-volume-0", "emptyDir": {}}, VOLUME],
     }
-    assert pod_manifest(record, DEFAULTS, KEPT) == {**POD, "spec": {**spec, "restartPolicy": "Never"}}
-    assert deployment_manifest(record, DEFAULTS, KEPT)["spec"]["template"]["spec"] == {**spec, "restartPolicy": "Always"}
+    assert pod_manifest(record, DEFAULTS, kept=KEPT) == {**POD, "spec": {**spec, "restartPolicy": "Never"}}
+    assert deployment_manifest(record, DEFAULTS, kept=KEPT)["spec"]["template"]["spec"] == {**spec, "restartPolicy": "Always"}
