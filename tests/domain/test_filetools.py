@@ -174,19 +174,22 @@ def test_a_reader_that_leaves_ends_tar(image: Image) -> None:
     assert process.wait(10) != 0
 
 
-def test_the_root_is_archived_without_what_is_mounted_everywhere() -> None:
+def test_the_root_is_archived_without_what_is_mounted_everywhere(tmp_path: Path) -> None:
     """The script's own list of members; the real root is far too large for a test."""
+    for name in ("proc", "sys", "dev", "etc", ".hidden"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "file").touch()
     script = filetools.READ.replace('tar "$@"', 'echo "$@"').replace("cd /", 'cd "$ROOT"')
-    folder = Path(os.environ.get("TMPDIR", "/tmp"))
-    done = subprocess.run(
-        ["sh", "-c", 'ROOT=$(mktemp -d); cd "$ROOT"; mkdir proc sys dev etc .hidden; : > file; ' + script, "sh", "/", "-c", "--"],
-        capture_output=True,
-        timeout=20,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        cwd=folder,
-    )
-    assert done.stdout.split() == [b"-c", b"--", b"./etc", b"./file", b"./.hidden"]
+    argv, environment = ["sh", "-c", script, "sh", "/", "-c", "--"], {**os.environ, "ROOT": str(tmp_path)}
+
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        # The end of its input is the end of all: it comes when the answer has been read.
+        answer = running.stdout.readline()
+        running.stdin.close()
+
+    assert answer.split() == [b"-c", b"--", b"./etc", b"./file", b"./.hidden"]
 
 
 # --- CHECK -----------------------------------------------------------------------------------------------------------
