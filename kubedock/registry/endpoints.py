@@ -1,0 +1,91 @@
+"""Where an image's registry is asked: mirrors first, then the registry itself. Pure."""
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from kubedock.domain.image import HUB, Reference
+from kubedock.errors import InvalidParameter
+
+HUB_HOST = "registry-1.docker.io"
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """``url`` is asked for images whose name begins with ``prefix`` ("" is all of them)."""
+
+    prefix: str
+    url: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Mirror":
+        """Of ``[PREFIX=]URL``. InvalidParameter for what has no http or https URL with a host."""
+        prefix, equals, url = text.partition("=") if "=" in text.partition("://")[0] else ("", "", text)
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or (equals and not prefix):
+            raise InvalidParameter(
+                f"{text}: a mirror is a URL as in http://127.0.0.1:5000, or PREFIX=URL as in quay.io=https://mirror"
+            )
+        return cls(prefix.strip("/"), url.rstrip("/"))
+
+    def serves(self, reference: Reference) -> bool:
+        """Whole parts of the name are compared: ``quay.io/a`` is no prefix of ``quay.io/ab``."""
+        return f"{reference.name}/".startswith(f"{self.prefix}/") or not self.prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One place to ask. ``host`` is whose credentials and troubles count; ``urls`` are tried in their order.
+
+    ``verify`` is False where the certificate does not matter. A mirror gets no credentials of the registry that it
+    stands for.
+    """
+
+    host: str
+    repository: str
+    urls: tuple[str, ...]
+    verify: bool = True
+    mirror: bool = False
+
+
+def endpoints(reference: Reference, mirrors: Iterable[Mirror], insecure: Sequence[str] = ()) -> list[Endpoint]:
+    """The most specific mirrors first, in the order given; then the registry of the name.
+
+    Plain HTTP is spoken with a mirror whose URL says so, with loopback, and with the hosts in ``insecure``.
+    """
+    chosen = sorted((mirror for mirror in mirrors if mirror.serves(reference)), key=lambda mirror: -len(mirror.prefix))
+    found = [
+        Endpoint(
+            urlsplit(mirror.url).netloc, reference.repository, (mirror.url,), verify=not _lax(mirror.url, insecure), mirror=True
+        )
+        for mirror in chosen
+    ]
+    host = HUB_HOST if reference.registry == HUB else reference.registry
+    lax = host in insecure or is_loopback(host)
+    urls = (f"https://{host}", f"http://{host}") if lax else (f"https://{host}",)
+    return [*found, Endpoint(host, reference.repository, urls, verify=not lax)]
+
+
+def plain_http_allowed(url: str, endpoint: Endpoint, insecure: Sequence[str] = ()) -> bool:
+    """Whether an address that a registry sends us to may be asked without TLS."""
+    host = urlsplit(url).netloc
+    return (
+        host in insecure
+        or is_loopback(host)
+        or any(urlsplit(known).netloc == host and known.startswith("http:") for known in endpoint.urls)
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host[:port]`` is this machine by its loopback address or name."""
+    name = urlsplit(f"//{host}").hostname or ""
+    try:
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _lax(url: str, insecure: Sequence[str]) -> bool:
+    host = urlsplit(url).netloc
+    return host in insecure or is_loopback(host)

@@ -1,0 +1,195 @@
+"""Looks images up, and remembers: a configuration for good, a tag's digest for a minute, a registry's silence as well."""
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Generic, TypeVar
+
+from kubedock.domain.image import Reference
+from kubedock.domain.imageconfig import RegistryImage
+from kubedock.errors import KubedockError, NotFound, Unavailable
+from kubedock.registry import manifests
+from kubedock.registry.client import Answer, RegistryClient
+from kubedock.registry.credentials import ANONYMOUS, Credentials, Source
+from kubedock.registry.endpoints import Endpoint, Mirror, endpoints
+from kubedock.registry.errors import Refused, Unreachable, for_pull
+from kubedock.registry.manifests import Malformed, Manifest, Platform
+
+logger = logging.getLogger(__name__)
+
+IMAGES_KEPT, TAGS_KEPT = 1024, 4096
+TAG_SECONDS = SILENCE_SECONDS = 60.0
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Untrusted(Malformed):
+    """A registry that answers, but nothing that makes sense."""
+
+    def __init__(self, host: str, error: Malformed) -> None:
+        super().__init__(f"the registry {host} cannot be believed: {error}")
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where registries are asked besides themselves, and how carefully; see the settings of these names."""
+
+    mirrors: Sequence[Mirror] = ()
+    insecure: Sequence[str] = ()
+    sources: Sequence[Source] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class _Tag:
+    digest: str
+    until: float
+
+
+class Inspector:
+    """One for the process, used from any thread. ``clock`` is for what is remembered; deadlines are of monotonic time."""
+
+    def __init__(self, client: RegistryClient, places: Places, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client, self._places, self._clock = client, places, clock
+        self._images = Kept[tuple[str, Platform], RegistryImage](IMAGES_KEPT)
+        self._tags = Kept[tuple[str, str], _Tag](TAGS_KEPT)
+        self._silent = Kept[str, tuple[float, str]](TAGS_KEPT)
+
+    def look(self, reference: Reference, platform: Platform, seconds: float, sent: Credentials = ANONYMOUS) -> RegistryImage:
+        """What the registry has under a reference, asked of the mirrors first.
+
+        NotFound with Docker's sentence for what is not there or must not be seen, Unreachable where nobody can tell,
+        Untrusted for nonsense. ``sent`` are the credentials that came with the request.
+        """
+        deadline = time.monotonic() + seconds
+        errors: list[KubedockError] = []
+        for endpoint in endpoints(reference, self._places.mirrors, self._places.insecure):
+            try:
+                self._heed_silence(endpoint)
+                return self._ask(endpoint, reference, platform, self._who(endpoint, reference, sent), deadline)
+            except Refused as refused:
+                errors.append(for_pull(refused, reference.familiar_name, reference.familiar))
+            except Malformed as malformed:
+                errors.append(Untrusted(endpoint.host, malformed))
+            except Unreachable as silent:
+                errors.append(silent)
+                self._remember_silence(endpoint, str(silent))
+            except (Unavailable, NotFound) as error:
+                errors.append(error)
+            logger.debug("%s: %s", endpoint.host, errors[-1])
+        # The last one that has answered knows best: a mirror's no counts where the registry itself cannot be reached.
+        raise next((error for error in reversed(errors) if not isinstance(error, Unavailable)), errors[-1])
+
+    def login(self, server: str, credentials: Credentials, seconds: float) -> None:
+        """Check credentials at a registry. Refused, Unreachable, Malformed."""
+        reference = Reference(server, "login")
+        endpoint = endpoints(reference, (), self._places.insecure)[-1]
+        self._client.check(endpoint, credentials, time.monotonic() + seconds)
+
+    def silent(self, reference: Reference) -> bool:
+        """The registry of this name could not be reached within the last minute."""
+        return all(self._silence(endpoint) for endpoint in endpoints(reference, self._places.mirrors, self._places.insecure))
+
+    def note_silence(self, reference: Reference, why: str) -> None:
+        """Somebody has waited in vain for this registry."""
+        for endpoint in endpoints(reference, self._places.mirrors, self._places.insecure):
+            self._remember_silence(endpoint, why)
+
+    def close(self) -> None:
+        """Let connections go."""
+        self._client.close()
+
+    # --- one registry --------------------------------------------------------------------------------------------
+
+    def _ask(
+        self, endpoint: Endpoint, reference: Reference, platform: Platform, who: Credentials, deadline: float
+    ) -> RegistryImage:
+        digest = reference.digest or self._tag(endpoint, reference, who, deadline)
+        image = self._images.get((digest, platform)) if digest else None
+        if image is not None:
+            return image
+        answer = self._client.manifest(endpoint, digest or reference.effective_tag, who, deadline)
+        if not reference.digest:
+            self._remember_tag(endpoint, reference, answer.digest)
+        image = self._images.get((answer.digest, platform)) or self._read(endpoint, reference, answer, platform, who, deadline)
+        self._images.put((answer.digest, platform), image)
+        return image
+
+    def _tag(self, endpoint: Endpoint, reference: Reference, who: Credentials, deadline: float) -> str:
+        """What a tag that was seen before names now; "" where its manifest has to be fetched to know."""
+        key = (endpoint.host, reference.canonical)
+        known = self._tags.get(key)
+        if known is None:
+            return ""
+        if known.until > self._clock():
+            return known.digest
+        digest = self._client.head(endpoint, reference.effective_tag, who, deadline).digest
+        if digest:
+            self._remember_tag(endpoint, reference, digest)
+        return digest
+
+    def _remember_tag(self, endpoint: Endpoint, reference: Reference, digest: str) -> None:
+        self._tags.put((endpoint.host, reference.canonical), _Tag(digest, self._clock() + TAG_SECONDS))
+
+    def _read(
+        self, endpoint: Endpoint, reference: Reference, answer: Answer, platform: Platform, who: Credentials, deadline: float
+    ) -> RegistryImage:
+        found, own = manifests.parse(answer.body, answer.media_type), answer
+        if not isinstance(found, Manifest):
+            chosen = manifests.choose(found, platform)
+            if chosen is None:
+                raise NotFound(f"no matching manifest for {platform} in the manifest list entries")
+            own = self._client.manifest(endpoint, chosen.digest, who, deadline)
+            found = manifests.parse(own.body, own.media_type)
+            if not isinstance(found, Manifest):
+                raise Malformed("its index names an index")
+        config = manifests.parse_config(self._client.config(endpoint, found.config_digest, who, deadline))
+        return RegistryImage(
+            answer.digest, answer.media_type.partition(";")[0], answer.size, own.digest, found.config_digest, config, found.layers
+        )
+
+    def _who(self, endpoint: Endpoint, reference: Reference, sent: Credentials) -> Credentials:
+        """A mirror is asked with what is known of the mirror itself, and never with another registry's password."""
+        if sent and not endpoint.mirror:
+            return sent
+        whose = Reference(endpoint.host, reference.repository) if endpoint.mirror else reference
+        return next((found for source in self._places.sources if (found := source(whose))), ANONYMOUS)
+
+    # --- silence -------------------------------------------------------------------------------------------------
+
+    def _silence(self, endpoint: Endpoint) -> str:
+        found = self._silent.get(endpoint.host)
+        return found[1] if found is not None and found[0] > self._clock() else ""
+
+    def _heed_silence(self, endpoint: Endpoint) -> None:
+        why = self._silence(endpoint)
+        if why:
+            raise Unreachable(why)
+
+    def _remember_silence(self, endpoint: Endpoint, why: str) -> None:
+        if not self._silence(endpoint):
+            self._silent.put(endpoint.host, (self._clock() + SILENCE_SECONDS, why))
+
+
+class Kept(Generic[K, V]):
+    """The newest ``limit`` values by key."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = Lock()
+        self._values: OrderedDict[K, V] = OrderedDict()
+
+    def get(self, key: K) -> V | None:
+        """None for what is not there."""
+        return self._values.get(key)
+
+    def put(self, key: K, value: V) -> None:
+        """Keep a value; the oldest goes where there are too many."""
+        with self._lock:
+            self._values.pop(key, None)
+            self._values[key] = value
+            while len(self._values) > self._limit:
+                self._values.popitem(last=False)

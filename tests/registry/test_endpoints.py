@@ -1,0 +1,103 @@
+"""Where a registry is asked."""
+
+import pytest
+
+from kubedock.domain.image import parse
+from kubedock.errors import InvalidParameter
+from kubedock.registry.endpoints import Endpoint, Mirror, endpoints, plain_http_allowed
+
+
+@pytest.mark.parametrize(
+    ("text", "mirror"),
+    [
+        ("http://127.0.0.1:5000", Mirror("", "http://127.0.0.1:5000")),
+        ("https://mirror.example/path/", Mirror("", "https://mirror.example/path")),
+        ("quay.io=https://mirror.example", Mirror("quay.io", "https://mirror.example")),
+        ("docker.io/library=http://m:5000", Mirror("docker.io/library", "http://m:5000")),
+    ],
+)
+def test_mirrors(text: str, mirror: Mirror):
+    """With and without a prefix."""
+    assert Mirror.parse(text) == mirror
+
+
+@pytest.mark.parametrize("text", ["", "mirror.example", "ftp://m", "http://", "=http://m", "http://m?x=1", "quay.io=mirror"])
+def test_what_is_no_mirror(text: str):
+    """The sentence has an example of each form."""
+    with pytest.raises(InvalidParameter) as raised:
+        Mirror.parse(text)
+
+    assert str(raised.value) == f"{text}: a mirror is a URL as in http://127.0.0.1:5000, or PREFIX=URL as in quay.io=https://mirror"
+
+
+HUB = Endpoint("registry-1.docker.io", "library/alpine", ("https://registry-1.docker.io",))
+
+
+def lax(host: str) -> Endpoint:
+    """One that may speak without TLS."""
+    return Endpoint(host, "x", (f"https://{host}", f"http://{host}"), verify=False)
+
+
+@pytest.mark.parametrize(
+    ("image", "mirrors", "insecure", "expected"),
+    [
+        ("alpine", (), (), [HUB]),
+        ("quay.io/a/b:1", (), (), [Endpoint("quay.io", "a/b", ("https://quay.io",))]),
+        (
+            "alpine",
+            ("http://m:5000",),
+            (),
+            [Endpoint("m:5000", "library/alpine", ("http://m:5000",), mirror=True), HUB],
+        ),
+        (
+            "quay.io/a/b",
+            ("https://all", "quay.io=https://quay", "quay.io/a=https://exact", "quay.io/ab=https://other"),
+            (),
+            [
+                Endpoint("exact", "a/b", ("https://exact",), mirror=True),
+                Endpoint("quay", "a/b", ("https://quay",), mirror=True),
+                Endpoint("all", "a/b", ("https://all",), mirror=True),
+                Endpoint("quay.io", "a/b", ("https://quay.io",)),
+            ],
+        ),
+        (
+            "localhost:5000/x",
+            (),
+            (),
+            [lax("localhost:5000")],
+        ),
+        (
+            "127.0.0.2:5000/x",
+            (),
+            (),
+            [lax("127.0.0.2:5000")],
+        ),
+        ("[::1]:5000/x", (), (), [lax("[::1]:5000")]),
+        (
+            "reg.example/x",
+            (),
+            ("reg.example",),
+            [lax("reg.example")],
+        ),
+    ],
+)
+def test_places(image: str, mirrors: tuple[str, ...], insecure: tuple[str, ...], expected: list[Endpoint]):
+    """Mirrors by the length of their prefix, then the registry; plain HTTP where it is known to be harmless."""
+    assert endpoints(parse(image), [Mirror.parse(text) for text in mirrors], insecure) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("http://m:5000/token", True),
+        ("http://127.0.0.1:99/token", True),
+        ("http://lax.example/token", True),
+        ("http://registry.example/token", False),
+        ("http://m:5001/token", False),
+    ],
+)
+def test_plain_http(url: str, allowed: bool):
+    """A mirror's own URL says so for its own host alone."""
+    endpoint = Endpoint("m:5000", "x", ("http://m:5000",))
+
+    assert plain_http_allowed(url, endpoint, ["lax.example"]) is allowed
