@@ -93,11 +93,11 @@ def _server(**values: Any) -> None:
 
 
 def _parameter(option: Option) -> inspect.Parameter:
-    given: Any = list[str] | None if option.repeatable else str | None
+    given: Any = {"list": list[str] | None, "pairs": list[str] | None, "flag": bool | None}.get(option.shape, str | None)
     default = f" [default: {option.default}]" if option.default else ""
     declared = typer.Option(
         *option.flags,
-        metavar=option.metavar,
+        metavar=option.metavar or None,
         help=f"{option.help}{default} [{', '.join(option.shown_variables)}]",
         show_default=False,
     )

@@ -6,6 +6,7 @@ with the text that clients match on; the texts are those of moby's ``daemon`` pa
 
     KubedockError
     ├── InvalidParameter      400   what was asked makes no sense
+    ├── Unauthorized          401   a registry does not take the credentials
     ├── Forbidden             403   a rule or a missing right is in the way
     ├── NotFound              404
     ├── Conflict              409   the state of things is in the way
@@ -23,6 +24,10 @@ class KubedockError(Exception):
 
 class InvalidParameter(KubedockError):
     """What was asked makes no sense."""
+
+
+class Unauthorized(KubedockError):
+    """A registry does not take the credentials of a login."""
 
 
 class Forbidden(KubedockError):

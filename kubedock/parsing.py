@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -17,6 +18,7 @@ _DECIMAL = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15,
 _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 _OURS = frozenset({"kubedock", "kubedock.id", "kubedock.containerid", "kubedock.run", "app.kubernetes.io/managed-by"})
 _LONGEST = 366 * 24 * 3600.0
+_BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 _PULL_POLICIES = {
     "": "IfNotPresent",
     "default": "IfNotPresent",
@@ -50,6 +52,17 @@ class Share:
 
     request: int
     limit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """A registry's mirror: ``url`` is asked for images whose name begins with ``prefix`` ("" is all of them)."""
+
+    prefix: str
+    url: str
+
+    def __str__(self) -> str:
+        return f"{self.prefix}={self.url}" if self.prefix else self.url
 
 
 def text(given: str) -> str:
@@ -169,6 +182,37 @@ def name_prefix(given: str) -> str:
 def names(given: str) -> tuple[str, ...]:
     """``name[,name]``."""
     return tuple(dns_subdomain(part.strip()) for part in given.split(",") if part.strip())
+
+
+def boolean(given: str) -> bool:
+    """``true`` or ``false``, ``1`` or ``0``, ``yes`` or ``no``."""
+    try:
+        return _BOOLEANS[given.lower()]
+    except KeyError:
+        raise ValueError(f"{given!r} is neither true nor false") from None
+
+
+def mirrors(given: Sequence[str]) -> tuple[Mirror, ...]:
+    """``[PREFIX=]URL``, each with http or https."""
+    return tuple(_mirror(text(one.strip())) for one in given if one.strip())
+
+
+def _mirror(given: str) -> Mirror:
+    before, slashes, _ = given.partition("://")
+    prefix, equals, _ = before.partition("=")
+    url = given.removeprefix(f"{prefix}=") if equals else given
+    parts = urlsplit(url)
+    if not slashes or parts.scheme not in ("http", "https") or not parts.hostname or parts.query or (equals and not prefix):
+        raise ValueError(f"{given!r} is no mirror: a URL as in http://127.0.0.1:5000, or PREFIX=URL as in quay.io=https://mirror")
+    return Mirror(prefix.strip("/") if equals else "", url.rstrip("/"))
+
+
+def hosts(given: Sequence[str]) -> tuple[str, ...]:
+    """``HOST[:PORT]``, without a scheme."""
+    for host in given:
+        if not host or "/" in host or not urlsplit(f"//{host}").hostname:
+            raise ValueError(f"{host!r} is not HOST or HOST:PORT")
+    return tuple(given)
 
 
 def pull_policy(given: str) -> str:

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
+from kubedock import __version__
 from kubedock.background.drain import Drain
 from kubedock.background.listeners import Listeners
 from kubedock.background.logfeed import LogFeeds
+from kubedock.background.lookups import Lookups
 from kubedock.background.tasks import Tasks
 from kubedock.background.watcher import Watcher
 from kubedock.cluster import Cluster, Kind
@@ -27,7 +29,10 @@ from kubedock.kube import labels
 from kubedock.kube.gateway import KubeGateway
 from kubedock.kube.manifest import PodDefaults
 from kubedock.kube.preflight import check
-from kubedock.settings import Settings
+from kubedock.registry.client import RegistryClient
+from kubedock.registry.credentials import AuthFile
+from kubedock.registry.inspector import Inspector, Places
+from kubedock.settings import Settings, auth_files
 from kubedock.state.archive import LogArchive
 from kubedock.state.sessions import Bell, Sessions
 from kubedock.state.store import MemoryStore
@@ -52,6 +57,8 @@ class Options:
     defaults: PodDefaults
     limits: Limits = field(default_factory=Limits)
     workload: Literal["auto", "pod", "deployment"] = "auto"
+    inspector: Inspector | None = None
+    platform: str = "linux/amd64"
 
 
 class Runtime:
@@ -81,11 +88,14 @@ class Runtime:
             tasks=self._tasks,
             drain=self._drain,
             listeners=self._listeners,
+            lookups=Lookups(),
             defaults=options.defaults,
             limits=options.limits,
             workload=options.workload,
             now=clock,
             new_id=new_id,
+            inspector=options.inspector,
+            platform=options.platform,
         )
         self.engine = Engine.of(core)
 
@@ -124,6 +134,8 @@ class Runtime:
                 logger.warning("the clean-up did not end in time: objects with %s may be left", labels.selector(self._instance))
         self._watcher.stop(1.0)
         self.cluster.close()
+        if self.engine.core.inspector is not None:
+            self.engine.core.inspector.close()
 
     def _clean_up(self, deadline: float) -> None:
         """Deployments first, or their controllers would bring pods back; then all pods at once."""
@@ -169,6 +181,17 @@ def options_of(settings: Settings) -> Options:
             labels=settings.label,
             active_deadline_seconds=settings.active_deadline_seconds,
         ),
-        limits=Limits(start=settings.timeout, pull=settings.pull_timeout, schedule=settings.schedule_timeout),
+        limits=Limits(
+            start=settings.timeout,
+            pull=settings.pull_timeout,
+            schedule=settings.schedule_timeout,
+            inspect=settings.inspector_timeout,
+        ),
+        inspector=_inspector(settings) if settings.inspector else None,
         workload=settings.workload,
     )
+
+
+def _inspector(settings: Settings) -> Inspector:
+    places = Places(settings.registry_mirror, settings.insecure_registry, [AuthFile(path) for path in auth_files()])
+    return Inspector(RegistryClient(settings.insecure_registry, f"kubedock/{__version__}"), places)

@@ -13,11 +13,12 @@ Durations are seconds, memory is bytes, CPU is billionths of one.
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal
 
 from kubedock import parsing
 from kubedock.errors import InvalidParameter
-from kubedock.parsing import Address, Share
+from kubedock.parsing import Address, Mirror, Share
 
 PREFIX = "KUBEDOCK_"
 
@@ -26,6 +27,9 @@ _ABSENT: Any = object()  # None is a value: of "no TCP", for instance
 PodSecurity = Literal["auto", "baseline", "restricted"]
 Workloads = Literal["auto", "pod", "deployment"]
 LogFormat = Literal["text", "json"]
+
+Shape = Literal["one", "flag", "list", "pairs"]
+"""Given once, switched on or off, given several times (a variable has commas), or once per key."""
 
 
 class SettingsError(InvalidParameter):
@@ -43,12 +47,12 @@ class Option:
     metavar: str
     help: str
     parse: Callable[[Any], Any]
-    repeatable: bool
+    shape: Shape
 
     @property
     def shown_variables(self) -> tuple[str, ...]:
-        """The variables as documented: one per key for what can be given several times."""
-        return tuple(f"{name}<key>" if self.repeatable else name for name in self.variables)
+        """The variables as documented: one per key for pairs."""
+        return tuple(f"{name}<key>" if self.shape == "pairs" else name for name in self.variables)
 
 
 def _row(
@@ -68,9 +72,29 @@ def _row(
     return field(default=value, metadata=row)
 
 
+def _flag(default: str, help: str, *, short: str = "") -> Any:
+    """A setting that is on or off: ``--name`` and ``--no-name``."""
+    row = {
+        "parse": parsing.boolean,
+        "default": default,
+        "help": help,
+        "short": short,
+        "variables": (),
+        "metavar": "",
+        "shape": "flag",
+    }
+    return field(default=parsing.boolean(default), metadata=row)
+
+
+def _list(parse: Callable[[Sequence[str]], Any], help: str, *, metavar: str) -> Any:
+    """A setting that may be given several times."""
+    row = {"parse": parse, "default": "", "help": help, "variables": (), "metavar": metavar, "shape": "list"}
+    return field(default=(), metadata=row)
+
+
 def _pairs(parse: Callable[[Sequence[str]], Mapping[str, str]], help: str, *, variables: Sequence[str]) -> Any:
     """A setting that is given once per key; its variables are prefixes of names that end in the key."""
-    row = {"parse": parse, "default": "", "help": help, "variables": variables, "metavar": "KEY=VALUE", "repeatable": True}
+    row = {"parse": parse, "default": "", "help": help, "variables": variables, "metavar": "KEY=VALUE", "shape": "pairs"}
     return field(default_factory=dict, metadata=row)
 
 
@@ -145,6 +169,20 @@ class Settings:
         "Memory that each container requests, and its limit where it asks for none itself.",
         variables=["K8S_REQUEST_MEMORY"],
         metavar="REQUEST[,LIMIT]",
+    )
+    inspector: bool = _flag("true", "Whether registries are asked about images: their existence, ports, entrypoint.", short="-i")
+    inspector_timeout: float = _row(
+        parsing.positive_duration, "5s", "How long a registry may take to tell of an image.", metavar="DURATION"
+    )
+    registry_mirror: tuple[Mirror, ...] = _list(
+        parsing.mirrors,
+        "Mirror to ask first for all images, or for those whose name begins with PREFIX; may be given several times.",
+        metavar="[PREFIX=]URL",
+    )
+    insecure_registry: tuple[str, ...] = _list(
+        parsing.hosts,
+        "Registry that may be spoken to without TLS or with any certificate; may be given several times.",
+        metavar="HOST[:PORT]",
     )
     node_selector: Mapping[str, str] = _row(
         parsing.node_selector,
@@ -221,8 +259,7 @@ class Settings:
         environ = os.environ if environ is None else environ
         found: dict[str, Any] = {}
         for option in options():
-            read = _read_pairs if option.repeatable else _read_one
-            value = read(option, values.get(option.name), environ)
+            value = _READ[option.shape](option, values.get(option.name), environ)
             if value is not _ABSENT:
                 found[option.name] = value
         return cls(**found)
@@ -236,23 +273,24 @@ def options() -> tuple[Option, ...]:
 def _option(f: "Field[Any]") -> Option:
     row = f.metadata
     name = f.name.replace("_", "-")
-    repeatable = row.get("repeatable", False)
-    own = PREFIX + f.name.upper() + ("_" if repeatable else "")
+    shape: Shape = row.get("shape", "one")
+    own = PREFIX + f.name.upper() + ("_" if shape == "pairs" else "")
+    flag = f"--{name}/--no-{name}" if shape == "flag" else f"--{name}"
     return Option(
         name=f.name,
-        flags=(f"--{name}", row["short"]) if row.get("short") else (f"--{name}",),
+        flags=(flag, row["short"]) if row.get("short") else (flag,),
         variables=(own, *row["variables"]),
         default=row["default"],
         metavar=row["metavar"],
         help=row["help"],
         parse=row["parse"],
-        repeatable=repeatable,
+        shape=shape,
     )
 
 
-def _read_one(option: Option, given: str | None, environ: Mapping[str, str]) -> Any:
+def _read_one(option: Option, given: Any, environ: Mapping[str, str]) -> Any:
     if given is not None:
-        return _parse(option, given, option.flags[0])
+        return _parse(option, str(given), option.flags[0])
     for variable in option.variables:
         if environ.get(variable):
             return _parse(option, environ[variable], variable)
@@ -269,11 +307,38 @@ def _read_pairs(option: Option, given: Sequence[str] | None, environ: Mapping[st
     return found
 
 
+def _read_list(option: Option, given: Sequence[str] | None, environ: Mapping[str, str]) -> Any:
+    if given:
+        return _parse(option, given, option.flags[0])
+    for variable in option.variables:
+        if environ.get(variable):
+            return _parse(option, [part.strip() for part in environ[variable].split(",") if part.strip()], variable)
+    return _ABSENT
+
+
+_READ: Mapping[Shape, Callable[[Option, Any, Mapping[str, str]], Any]] = {
+    "one": _read_one,
+    "flag": _read_one,
+    "list": _read_list,
+    "pairs": _read_pairs,
+}
+
+
 def _parse(option: Option, given: Any, source: str) -> Any:
     try:
         return option.parse(given)
     except ValueError as error:
         raise SettingsError(f"{source}: {error}") from error
+
+
+def auth_files(environ: Mapping[str, str] | None = None) -> tuple[Path, ...]:
+    """Where logins to registries are kept, in the order in which they are asked: skopeo's file, then Docker's."""
+    environ = os.environ if environ is None else environ
+    found = [Path(environ["REGISTRY_AUTH_FILE"])] if environ.get("REGISTRY_AUTH_FILE") else []
+    if environ.get("XDG_RUNTIME_DIR"):
+        found.append(Path(environ["XDG_RUNTIME_DIR"], "containers", "auth.json"))
+    folder = environ.get("DOCKER_CONFIG") or (environ.get("HOME") and f"{environ['HOME']}/.docker")
+    return tuple([*found, Path(folder, "config.json")] if folder else found)
 
 
 def table() -> str:
@@ -284,5 +349,5 @@ def table() -> str:
         variables = ", ".join(f"`{name}`" for name in option.shown_variables)
         default = f"`{option.default}`" if option.default else ""
         shape = option.metavar.replace("|", "\\|")
-        lines.append(f"| {flags} `{shape}` | {variables} | {default} | {option.help} |")
+        lines.append(f"| {flags}{f' `{shape}`' if shape else ''} | {variables} | {default} | {option.help} |")
     return "\n".join(lines) + "\n"

@@ -8,7 +8,7 @@ from kubedock import __version__
 from kubedock.api.context import API_VERSION, MIN_API_VERSION, engine
 from kubedock.api.operation import Group
 from kubedock.api.replies import reply
-from kubedock.dockerapi import encode
+from kubedock.dockerapi import encode, images
 from kubedock.domain import units
 from kubedock.engine.containers import ListQuery
 from kubedock.engine.system import Info
@@ -163,7 +163,7 @@ def disk_usage() -> Response:
         if kind not in _TYPES:
             raise InvalidParameter(f"unknown object type: {kind}")
     found = engine().system.disk_usage()
-    images = [encode.image_summary(image, found.image_users.get(image.id, 0)) for image in found.images]
+    shown_images = [images.summary(image, found.image_users.get(image.id, 0)) for image in found.images]
     volumes = [
         {**encode.volume(volume), "UsageData": {"Size": -1, "RefCount": found.volume_users.get(volume.name, 0)}}
         for volume in found.volumes
@@ -171,7 +171,7 @@ def disk_usage() -> Response:
     containers = engine().containers.list(ListQuery(all=True))
     everything: dict[str, Any] = {
         "Containers": [encode.container_summary(view) for view in containers],
-        "Images": images,
+        "Images": shown_images,
         "Volumes": volumes,
         "BuildCache": [],
     }

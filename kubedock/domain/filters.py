@@ -329,12 +329,12 @@ def volume_matches(volume: Volume, wanted: Filters, *, used: bool) -> bool:
 
 
 def image_matches(image: Image, wanted: Filters) -> bool:
-    """``reference``, ``label`` (no image has one yet) and ``dangling``; the others are about time."""
+    """``reference``, ``label`` and ``dangling``; the others are about time."""
     nameless = flag(wanted, "dangling", default=False) if "dangling" in wanted else None
     patterns = [_glob(value) for value in wanted.get("reference", ())]
     names = {form for ref in (*image.tags, *image.digests) for form in _familiar_forms(ref)}
     return (
-        labels_match({}, wanted)
+        labels_match(image.config.labels, wanted)
         and (not patterns or any(pattern.fullmatch(name) for pattern in patterns for name in names))
         and (nameless is None or nameless is not bool(image.tags or image.digests))
     )

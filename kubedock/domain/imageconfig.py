@@ -58,9 +58,9 @@ class Layer:
 class RegistryImage:
     """An image as its registry has it.
 
-    ``digest`` is what the reference names (an index, where the image is for several platforms): the digest that Docker
-    shows beside the repository. ``manifest`` is that of the platform's own manifest. ``config_digest`` is Docker's
-    image id.
+    ``platforms`` are those that the reference has an image for. ``digest`` is what the reference names (an index, where
+    there are several): the digest that Docker shows beside the repository. ``manifest`` is that of the platform's own
+    manifest, ``config_digest`` is Docker's image id.
     """
 
     digest: str
@@ -70,6 +70,7 @@ class RegistryImage:
     config_digest: str
     config: ImageConfig
     layers: tuple[Layer, ...] = ()
+    platforms: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:

@@ -8,6 +8,7 @@ from typing import Literal
 from kubedock.background.drain import Drain
 from kubedock.background.listeners import Listeners
 from kubedock.background.logfeed import LogFeeds
+from kubedock.background.lookups import Lookups
 from kubedock.background.tasks import Tasks
 from kubedock.background.watcher import Watcher
 from kubedock.cluster import Cluster
@@ -16,6 +17,7 @@ from kubedock.domain.network import Network
 from kubedock.domain.volume import Volume
 from kubedock.engine.events import EventBus
 from kubedock.kube.manifest import PodDefaults
+from kubedock.registry.inspector import Inspector
 from kubedock.state.archive import LogArchive
 from kubedock.state.sessions import Bell, Sessions
 from kubedock.state.store import Store
@@ -26,7 +28,8 @@ class Limits:
     """How long things may take, in seconds.
 
     ``start``, ``pull`` and ``schedule`` are the user's; a ``signal`` must be delivered in that time, readers of an
-    ended container may hold its automatic removal up for ``drain``, and inspect waits for an ``address``.
+    ended container may hold its automatic removal up for ``drain``, inspect waits for an ``address``, and a registry is
+    asked for ``inspect``.
     """
 
     start: float = 60.0
@@ -35,13 +38,15 @@ class Limits:
     signal: float = 10.0
     drain: float = 60.0
     address: float = 1.5
+    inspect: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Core:
     """The parts that the groups of use cases work with; built once by ``runtime``.
 
-    ``now`` and ``new_id`` (64 hex digits) are arguments, so that tests can decide them.
+    ``now`` and ``new_id`` (64 hex digits) are arguments, so that tests can decide them. Without an ``inspector`` no registry
+    is asked. ``platform`` is that of the nodes, as in ``linux/amd64``.
     """
 
     cluster: Cluster
@@ -57,8 +62,11 @@ class Core:
     tasks: Tasks
     drain: Drain
     listeners: Listeners
+    lookups: Lookups
     defaults: PodDefaults
     limits: Limits
     workload: Literal["auto", "pod", "deployment"]
     now: Callable[[], datetime]
     new_id: Callable[[], str]
+    inspector: Inspector | None = None
+    platform: str = "linux/amd64"

@@ -6,32 +6,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from kubedock.domain.image import HUB, Reference
-from kubedock.errors import InvalidParameter
+from kubedock.parsing import Mirror
 
 HUB_HOST = "registry-1.docker.io"
-
-
-@dataclass(frozen=True, slots=True)
-class Mirror:
-    """``url`` is asked for images whose name begins with ``prefix`` ("" is all of them)."""
-
-    prefix: str
-    url: str
-
-    @classmethod
-    def parse(cls, text: str) -> "Mirror":
-        """Of ``[PREFIX=]URL``. InvalidParameter for what has no http or https URL with a host."""
-        prefix, equals, url = text.partition("=") if "=" in text.partition("://")[0] else ("", "", text)
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or (equals and not prefix):
-            raise InvalidParameter(
-                f"{text}: a mirror is a URL as in http://127.0.0.1:5000, or PREFIX=URL as in quay.io=https://mirror"
-            )
-        return cls(prefix.strip("/"), url.rstrip("/"))
-
-    def serves(self, reference: Reference) -> bool:
-        """Whole parts of the name are compared: ``quay.io/a`` is no prefix of ``quay.io/ab``."""
-        return f"{reference.name}/".startswith(f"{self.prefix}/") or not self.prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +31,7 @@ def endpoints(reference: Reference, mirrors: Iterable[Mirror], insecure: Sequenc
 
     Plain HTTP is spoken with a mirror whose URL says so, with loopback, and with the hosts in ``insecure``.
     """
-    chosen = sorted((mirror for mirror in mirrors if mirror.serves(reference)), key=lambda mirror: -len(mirror.prefix))
+    chosen = sorted((mirror for mirror in mirrors if serves(mirror, reference)), key=lambda mirror: -len(mirror.prefix))
     found = [
         Endpoint(
             urlsplit(mirror.url).netloc, reference.repository, (mirror.url,), verify=not _lax(mirror.url, insecure), mirror=True
@@ -65,6 +42,11 @@ def endpoints(reference: Reference, mirrors: Iterable[Mirror], insecure: Sequenc
     lax = host in insecure or is_loopback(host)
     urls = (f"https://{host}", f"http://{host}") if lax else (f"https://{host}",)
     return [*found, Endpoint(host, reference.repository, urls, verify=not lax)]
+
+
+def serves(mirror: Mirror, reference: Reference) -> bool:
+    """Whole parts of the name are compared: ``quay.io/a`` is no prefix of ``quay.io/ab``."""
+    return not mirror.prefix or f"{reference.name}/".startswith(f"{mirror.prefix}/")
 
 
 def plain_http_allowed(url: str, endpoint: Endpoint, insecure: Sequence[str] = ()) -> bool:

@@ -10,11 +10,12 @@ from typing import Generic, TypeVar
 
 from kubedock.domain.image import Reference
 from kubedock.domain.imageconfig import RegistryImage
-from kubedock.errors import KubedockError, NotFound, Unavailable
+from kubedock.errors import KubedockError, NotFound, Unauthorized, Unavailable
+from kubedock.parsing import Mirror
 from kubedock.registry import manifests
 from kubedock.registry.client import Answer, RegistryClient
 from kubedock.registry.credentials import ANONYMOUS, Credentials, Source
-from kubedock.registry.endpoints import Endpoint, Mirror, endpoints
+from kubedock.registry.endpoints import Endpoint, endpoints
 from kubedock.registry.errors import Refused, Unreachable, for_pull
 from kubedock.registry.manifests import Malformed, Manifest, Platform
 
@@ -55,7 +56,7 @@ class Inspector:
     def __init__(self, client: RegistryClient, places: Places, clock: Callable[[], float] = time.monotonic) -> None:
         self._client, self._places, self._clock = client, places, clock
         self._images = Kept[tuple[str, Platform], RegistryImage](IMAGES_KEPT)
-        self._tags = Kept[tuple[str, str], _Tag](TAGS_KEPT)
+        self._tags = Kept[tuple[str, str, Credentials], _Tag](TAGS_KEPT)
         self._silent = Kept[str, tuple[float, str]](TAGS_KEPT)
 
     def look(self, reference: Reference, platform: Platform, seconds: float, sent: Credentials = ANONYMOUS) -> RegistryImage:
@@ -84,10 +85,13 @@ class Inspector:
         raise next((error for error in reversed(errors) if not isinstance(error, Unavailable)), errors[-1])
 
     def login(self, server: str, credentials: Credentials, seconds: float) -> None:
-        """Check credentials at a registry. Refused, Unreachable, Malformed."""
+        """Check credentials at a registry. Unauthorized, Unreachable, Malformed."""
         reference = Reference(server, "login")
         endpoint = endpoints(reference, (), self._places.insecure)[-1]
-        self._client.check(endpoint, credentials, time.monotonic() + seconds)
+        try:
+            self._client.check(endpoint, credentials, time.monotonic() + seconds)
+        except Refused as error:
+            raise Unauthorized(str(error)) from error
 
     def silent(self, reference: Reference) -> bool:
         """The registry of this name could not be reached within the last minute."""
@@ -107,38 +111,38 @@ class Inspector:
     def _ask(
         self, endpoint: Endpoint, reference: Reference, platform: Platform, who: Credentials, deadline: float
     ) -> RegistryImage:
-        digest = reference.digest or self._tag(endpoint, reference, who, deadline)
+        digest = self._known(endpoint, reference, who, deadline)
         image = self._images.get((digest, platform)) if digest else None
         if image is not None:
             return image
-        answer = self._client.manifest(endpoint, digest or reference.effective_tag, who, deadline)
-        if not reference.digest:
-            self._remember_tag(endpoint, reference, answer.digest)
+        answer = self._client.manifest(endpoint, digest or reference.digest or reference.effective_tag, who, deadline)
+        self._remember(endpoint, reference, who, answer.digest)
         image = self._images.get((answer.digest, platform)) or self._read(endpoint, reference, answer, platform, who, deadline)
         self._images.put((answer.digest, platform), image)
         return image
 
-    def _tag(self, endpoint: Endpoint, reference: Reference, who: Credentials, deadline: float) -> str:
-        """What a tag that was seen before names now; "" where its manifest has to be fetched to know."""
-        key = (endpoint.host, reference.canonical)
-        known = self._tags.get(key)
+    def _known(self, endpoint: Endpoint, reference: Reference, who: Credentials, deadline: float) -> str:
+        """What a reference that these credentials have seen names now; "" where its manifest has to be fetched to know."""
+        known = self._tags.get((endpoint.host, reference.canonical, who))
         if known is None:
             return ""
-        if known.until > self._clock():
+        if reference.digest or known.until > self._clock():
             return known.digest
         digest = self._client.head(endpoint, reference.effective_tag, who, deadline).digest
         if digest:
-            self._remember_tag(endpoint, reference, digest)
+            self._remember(endpoint, reference, who, digest)
         return digest
 
-    def _remember_tag(self, endpoint: Endpoint, reference: Reference, digest: str) -> None:
-        self._tags.put((endpoint.host, reference.canonical), _Tag(digest, self._clock() + TAG_SECONDS))
+    def _remember(self, endpoint: Endpoint, reference: Reference, who: Credentials, digest: str) -> None:
+        self._tags.put((endpoint.host, reference.canonical, who), _Tag(digest, self._clock() + TAG_SECONDS))
 
     def _read(
         self, endpoint: Endpoint, reference: Reference, answer: Answer, platform: Platform, who: Credentials, deadline: float
     ) -> RegistryImage:
         found, own = manifests.parse(answer.body, answer.media_type), answer
+        platforms: tuple[str, ...] = ()
         if not isinstance(found, Manifest):
+            platforms = tuple(str(each.platform) for each in found)
             chosen = manifests.choose(found, platform)
             if chosen is None:
                 raise NotFound(f"no matching manifest for {platform} in the manifest list entries")
@@ -148,7 +152,14 @@ class Inspector:
                 raise Malformed("its index names an index")
         config = manifests.parse_config(self._client.config(endpoint, found.config_digest, who, deadline))
         return RegistryImage(
-            answer.digest, answer.media_type.partition(";")[0], answer.size, own.digest, found.config_digest, config, found.layers
+            digest=answer.digest,
+            media_type=answer.media_type.partition(";")[0],
+            descriptor_size=answer.size,
+            manifest=own.digest,
+            config_digest=found.config_digest,
+            config=config,
+            layers=found.layers,
+            platforms=platforms or (str(Platform(config.os or "linux", config.architecture, config.variant)),),
         )
 
     def _who(self, endpoint: Endpoint, reference: Reference, sent: Credentials) -> Credentials:

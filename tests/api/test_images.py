@@ -1,8 +1,18 @@
 """Images over the API."""
 
+import base64
+import json
+
 import pytest
 
+from kubedock.app import create_app
 from kubedock.domain.image import parse
+from kubedock.registry.client import RegistryClient
+from kubedock.registry.inspector import Inspector, Places
+from tests.support.docker import DockerClient
+from tests.support.registry import FakeRegistry, wants_password
+from tests.support.running import running
+from tests.support.swagger import contract_if_present
 
 ALPINE = parse("alpine").image_id
 
@@ -91,3 +101,55 @@ def test_prune_takes_all_unused_when_asked(docker):
     assert docker.post("/images/prune").json == {"ImagesDeleted": [], "SpaceReclaimed": 0}
     gone = docker.post("/images/prune", filters={"dangling": {"false": True}}).json
     assert gone == {"ImagesDeleted": [{"Untagged": "alpine:latest"}, {"Deleted": ALPINE}], "SpaceReclaimed": 0}
+
+
+@pytest.fixture
+def registry():
+    """One that serves one image."""
+    with FakeRegistry().serving() as serving:
+        serving.image("me/app", "1", {"Cmd": ["run"], "ExposedPorts": {"80/tcp": {}}})
+        serving.behave.append(wants_password("me", "secret"))
+        yield serving
+
+
+@pytest.fixture
+def inspecting(registry):
+    """A Docker client of an engine that asks registries."""
+    with running(inspector=Inspector(RegistryClient(), Places())) as runtime:
+        yield DockerClient(create_app(runtime.engine), contract=contract_if_present())
+
+
+def auth(**entry):
+    """The header."""
+    return {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(entry).encode()).decode()}
+
+
+@pytest.mark.operation("ImageCreate")
+@pytest.mark.operation("ImageInspect")
+@pytest.mark.operation("DistributionInspect")
+def test_a_registry_is_asked_with_the_clients_credentials(inspecting, registry):
+    """The header of the request; without it Docker's refusal, as a status."""
+    name = f"{registry.host}/me/app"
+    wrong = inspecting.post(f"/images/create?fromImage={name}&tag=1", headers=auth(username="me", password="no"), expect=500)
+    assert wrong.message == f'Get "http://{registry.host}/v2/me/app/manifests/1": unauthorized: authentication required'
+    nobody = inspecting.post(f"/images/create?fromImage={name}&tag=1", headers={"X-Registry-Auth": "e30="}, expect=500)
+    assert nobody.message == f'Get "https://{registry.host}/v2/": no basic auth credentials'
+
+    me = auth(username="me", password="secret")
+    lines = inspecting.post(f"/images/create?fromImage={name}&tag=1", headers=me).lines
+    assert [line["status"].partition(":")[0] for line in lines] == ["Pulling from me/app", "Digest", "Status"]
+    assert inspecting.get(f"/images/{name}:1/json").json["Config"]["Cmd"] == ["run"]
+    missing = inspecting.post(f"/images/create?fromImage={name}&tag=2", headers=me, expect=404)
+    assert missing.message == f"manifest for {name}:2 not found: manifest unknown: manifest unknown"
+    found = inspecting.get(f"/distribution/{name}:1/json", headers=me).json
+    assert found["Platforms"] == [{"os": "linux", "architecture": "amd64"}]
+
+
+@pytest.mark.operation("SystemAuth")
+def test_a_login_is_checked(inspecting, docker, registry):
+    """401 for a wrong password, 501 where no registry is asked."""
+    body = {"username": "me", "password": "secret", "serveraddress": registry.host}
+    assert inspecting.post("/auth", body).json == {"Status": "Login Succeeded", "IdentityToken": ""}
+    inspecting.post("/auth", {**body, "password": "wrong"}, expect=401)
+    inspecting.post("/auth", {"serveraddress": 1}, expect=400)
+    assert docker.post("/auth", body, expect=501).message == "a registry cannot be asked: --no-inspector is set"

@@ -13,7 +13,7 @@ from tests.support.waiting import eventually, in_thread
 def test_an_answer_and_an_error() -> None:
     """As if the asker had found out by itself; no thread is left."""
     before = set(threading.enumerate())
-    lookups = Lookups[int]()
+    lookups = Lookups()
 
     def fail() -> int:
         raise NotFound("nowhere")
@@ -26,7 +26,7 @@ def test_an_answer_and_an_error() -> None:
 
 def test_who_asks_the_same_gets_the_same_answer() -> None:
     """It is asked once."""
-    lookups, release, asked = Lookups[str](), threading.Event(), list[str]()
+    lookups, release, asked = Lookups(), threading.Event(), list[str]()
 
     def question() -> str:
         asked.append("once")
@@ -44,7 +44,7 @@ def test_who_asks_the_same_gets_the_same_answer() -> None:
 
 def test_nobody_waits_for_ever() -> None:
     """Nor for room: one question too many fails at once."""
-    lookups, release = Lookups[None](limit=2), threading.Event()
+    lookups, release = Lookups(limit=2), threading.Event()
     for key in "ab":
         with pytest.raises(Unavailable, match=r"^no answer within 0\.01 s$"):
             lookups.ask(key, lambda: release.wait(5) and None, 0.01)

@@ -2,9 +2,10 @@
 
 import pytest
 
+from kubedock import parsing
 from kubedock.domain.image import parse
-from kubedock.errors import InvalidParameter
-from kubedock.registry.endpoints import Endpoint, Mirror, endpoints, plain_http_allowed
+from kubedock.parsing import Mirror
+from kubedock.registry.endpoints import Endpoint, endpoints, plain_http_allowed
 
 
 @pytest.mark.parametrize(
@@ -18,16 +19,19 @@ from kubedock.registry.endpoints import Endpoint, Mirror, endpoints, plain_http_
 )
 def test_mirrors(text: str, mirror: Mirror):
     """With and without a prefix."""
-    assert Mirror.parse(text) == mirror
+    assert parsing.mirrors([text]) == (mirror,)
+    assert str(mirror) == text.rstrip("/")
 
 
-@pytest.mark.parametrize("text", ["", "mirror.example", "ftp://m", "http://", "=http://m", "http://m?x=1", "quay.io=mirror"])
+@pytest.mark.parametrize("text", ["mirror.example", "ftp://m", "http://", "=http://m", "http://m?x=1", "quay.io=mirror"])
 def test_what_is_no_mirror(text: str):
     """The sentence has an example of each form."""
-    with pytest.raises(InvalidParameter) as raised:
-        Mirror.parse(text)
+    with pytest.raises(ValueError) as raised:  # noqa: PT011 - the sentence is compared whole
+        parsing.mirrors([text])
 
-    assert str(raised.value) == f"{text}: a mirror is a URL as in http://127.0.0.1:5000, or PREFIX=URL as in quay.io=https://mirror"
+    assert (
+        str(raised.value) == f"{text!r} is no mirror: a URL as in http://127.0.0.1:5000, or PREFIX=URL as in quay.io=https://mirror"
+    )
 
 
 HUB = Endpoint("registry-1.docker.io", "library/alpine", ("https://registry-1.docker.io",))
@@ -83,7 +87,7 @@ def lax(host: str) -> Endpoint:
 )
 def test_places(image: str, mirrors: tuple[str, ...], insecure: tuple[str, ...], expected: list[Endpoint]):
     """Mirrors by the length of their prefix, then the registry; plain HTTP where it is known to be harmless."""
-    assert endpoints(parse(image), [Mirror.parse(text) for text in mirrors], insecure) == expected
+    assert endpoints(parse(image), parsing.mirrors(mirrors), insecure) == expected
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from kubedock.domain.image import parse
 from kubedock.domain.imageconfig import RegistryImage
-from kubedock.errors import KubedockError, NotFound, System, Unavailable
+from kubedock.errors import KubedockError, NotFound, System, Unauthorized, Unavailable
 from kubedock.registry.client import RegistryClient
 from kubedock.registry.credentials import ANONYMOUS, Credentials
 from kubedock.registry.endpoints import Mirror
@@ -419,5 +419,5 @@ def test_login(registry: FakeRegistry, inspector: Inspector) -> None:
     registry.behave.append(wants_password("me", "secret"))
 
     inspector.login(registry.host, Credentials("me", "secret"), SECONDS)
-    with pytest.raises(System, match=r"unauthorized: authentication required$"):
+    with pytest.raises(Unauthorized, match=r"unauthorized: authentication required$"):
         inspector.login(registry.host, Credentials("me", "wrong"), SECONDS)

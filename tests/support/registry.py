@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -160,21 +160,19 @@ class FakeRegistry:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 reply = registry.answer(Asked(self.command, self.path, dict(self.headers), body))
                 self.send_response(reply.status)
-                headers = reply.headers
+                # A connection serves one request: no thread outlasts the test that asked.
+                self.close_connection = True
+                headers = {"Connection": "close", **reply.headers}
                 if reply.pieces is None:
                     headers = {"Content-Length": str(len(reply.body)), **headers}
-                else:
-                    self.close_connection = True
                 for name, value in headers.items():
                     self.send_header(name, value)
                 self.end_headers()
-                try:
+                with suppress(OSError):  # the client may have had enough
                     if self.command != "HEAD":
                         self.wfile.write(reply.body)
                         for piece in reply.pieces or ():
                             self.wfile.write(piece)
-                except OSError:
-                    self.close_connection = True  # the client has had enough
 
             do_GET = do_HEAD = do_POST = _serve
 

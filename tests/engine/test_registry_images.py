@@ -1,0 +1,227 @@
+"""Images that a registry tells of."""
+
+import logging
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from kubedock.cluster.fake import FakeCluster
+from kubedock.domain.image import parse
+from kubedock.engine import Engine
+from kubedock.engine.core import Limits
+from kubedock.engine.images import Progress, Removed
+from kubedock.errors import InvalidParameter, KubedockError, NotFound, NotImplemented, System, Unauthorized, Unavailable
+from kubedock.kube.manifest import PodDefaults
+from kubedock.registry.client import RegistryClient
+from kubedock.registry.credentials import Credentials
+from kubedock.registry.inspector import Inspector, Places
+from kubedock.runtime import Options, Runtime
+from tests.support.registry import FakeRegistry, Reply, wants_password
+from tests.support.running import refused, still
+
+ME = Credentials("me", "secret")
+
+
+@pytest.fixture
+def registry() -> Iterator[FakeRegistry]:
+    """Serving."""
+    with FakeRegistry().serving() as serving:
+        yield serving
+
+
+def inspecting(seconds: float = 5.0, pull_policy: str = "IfNotPresent") -> Engine:
+    """An engine that asks registries."""
+    defaults = PodDefaults("test", pull_policy=pull_policy)
+    options = Options(defaults, Limits(inspect=seconds), inspector=Inspector(RegistryClient(), Places()))
+    return Runtime(FakeCluster(), options).engine
+
+
+@pytest.fixture
+def engine() -> Engine:
+    """An engine that asks registries."""
+    return inspecting()
+
+
+def test_a_pull_tells_the_digest(engine: Engine, registry: FakeRegistry) -> None:
+    """The image's id is its configuration's digest; nodes pull what was looked at."""
+    digest, config = registry.image("me/app", "1", {"Cmd": ["run"], "Labels": {"a": "b"}})
+    name = f"{registry.host}/me/app"
+
+    assert list(engine.images.pull(f"{name}:1")) == [
+        Progress("Pulling from me/app", "1"),
+        Progress(f"Digest: {digest}"),
+        Progress(f"Status: Downloaded newer image for {name}:1"),
+    ]
+    assert list(engine.images.pull(name, "1"))[-1] == Progress(f"Status: Image is up to date for {name}:1")
+    image = engine.images.require(f"{name}:1")
+    pinned = f"{name}@{digest}"
+    assert (image.id, image.tags, image.digests, image.source) == (config, (f"{name}:1",), (pinned,), pinned)
+    assert (image.size, image.platform, image.config.command) == (5, "linux/amd64", ("run",))
+    for ref in (config[7:19], f"{name}@{digest}", config):
+        assert engine.images.require(ref) == image
+    assert engine.images.list({"label": ("a=b",)}) == [image]
+    assert engine.images.list({"label": ("a=c",)}) == []
+    assert inspecting(pull_policy="Never").images.list({}) == []
+
+
+def test_nodes_that_may_not_pull_know_an_image_by_its_tag(registry: FakeRegistry) -> None:
+    """What was loaded into them has no digest."""
+    registry.image("x", "1", {})
+    engine = inspecting(pull_policy="Never")
+
+    list(engine.images.pull(f"{registry.host}/x:1"))
+
+    assert engine.images.require(f"{registry.host}/x:1").source == f"{registry.host}/x:1"
+
+
+def test_a_tag_that_has_moved(engine: Engine, registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old image stays, by its digest alone."""
+    monkeypatch.setattr("kubedock.registry.inspector.TAG_SECONDS", 0.0)
+    name = f"{registry.host}/x"
+    old, old_id = registry.image("x", "1", {"Cmd": ["old"]})
+    list(engine.images.pull(name, "1"))
+    new, new_id = registry.image("x", "1", {"Cmd": ["new"]})
+
+    assert list(engine.images.pull(name, "1"))[-1] == Progress(f"Status: Downloaded newer image for {name}:1")
+
+    before, after = engine.images.require(old_id), engine.images.require(f"{name}:1")
+    assert (before.tags, before.digests) == ((), (f"{name}@{old}",))
+    assert (after.id, after.tags, after.digests) == (new_id, (f"{name}:1",), (f"{name}@{new}",))
+
+
+def test_the_last_tag_takes_its_digest_along(engine: Engine, registry: FakeRegistry) -> None:
+    """A tag of another repository keeps the image."""
+    digest, image_id = registry.image("x", "1", {})
+    name = f"{registry.host}/x"
+    list(engine.images.pull(name, "1"))
+    engine.images.tag(f"{name}:1", repository="mine")
+
+    assert engine.images.remove(f"{name}:1", force=False) == [
+        Removed("Untagged", f"{name}:1"),
+        Removed("Untagged", f"{name}@{digest}"),
+    ]
+    assert engine.images.remove("mine", force=False) == [Removed("Untagged", "mine:latest"), Removed("Deleted", image_id)]
+
+
+def test_what_the_registry_refuses_is_refused(engine: Engine, registry: FakeRegistry) -> None:
+    """Before the first step, in Docker's words; nothing is remembered."""
+    registry.image("x", "1", {})
+
+    with refused(NotFound, f"manifest for {registry.host}/x:2 not found: manifest unknown: manifest unknown"):
+        engine.images.pull(f"{registry.host}/x:2")
+    with refused(NotFound, "no matching manifest for linux/s390x in the manifest list entries"):
+        registry.index("y", "1", {"linux/amd64": registry.image("y", "", {})[0]})
+        engine.images.pull(f"{registry.host}/y:1", platform="linux/s390x")
+    assert engine.images.list({}) == []
+
+
+def test_credentials_are_kept_with_their_image(engine: Engine, registry: FakeRegistry) -> None:
+    """For the nodes, which need them as well."""
+    registry.behave.append(wants_password("me", "secret"))
+    registry.image("x", "1", {})
+    name = f"{registry.host}/x:1"
+
+    list(engine.images.pull(name, credentials=ME))
+
+    assert engine.images.credentials(engine.images.require(name).id) == ME
+    assert not engine.images.credentials("sha256:" + "0" * 64)
+    with pytest.raises(System, match=r"no basic auth credentials$"):
+        engine.images.pull(name)
+
+
+def dead(_: FakeRegistry) -> str:
+    """A registry that is not there."""
+    from tests.registry.test_inspector import closed_port
+
+    return closed_port()
+
+
+def broken(registry: FakeRegistry) -> str:
+    """One that has only errors."""
+    registry.behave.append(lambda asked: Reply(503) if asked.path != "/v2/" else None)
+    return registry.host
+
+
+@pytest.mark.parametrize(("make", "reason"), [(dead, "connection refused"), (broken, "received unexpected HTTP status: 503")])
+def test_what_cannot_be_looked_up_is_taken_on_trust(
+    engine: Engine, registry: FakeRegistry, caplog: pytest.LogCaptureFixture, make: Callable[[FakeRegistry], str], reason: str
+) -> None:
+    """The kubelet may have access; one warning says what is missing."""
+    name = f"{make(registry)}/x:1"
+
+    with caplog.at_level(logging.WARNING):
+        steps = list(engine.images.pull(name))
+        list(engine.images.pull(name.replace("/x", "/y"))) if make is dead else None
+
+    assert steps == [Progress("Pulling from x", "1"), Progress(f"Status: Downloaded newer image for {name}")]
+    image = engine.images.require(name)
+    assert (image.id, image.source, image.config.command) == (parse(name).image_id, name, None)
+    [record] = caplog.records
+    assert record.message.startswith(f"image {name} cannot be looked up (")
+    assert reason in record.message
+    assert record.message.endswith("taken on trust: its exposed ports, entrypoint, environment and health check are not known")
+
+
+def test_nobody_waits_longer_than_the_setting(registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever hangs: afterwards that registry is left alone for a minute."""
+    from threading import Event
+
+    release, asked = Event(), list[int]()
+    engine = inspecting(seconds=0.05)
+
+    def hang(*_: object) -> None:
+        asked.append(1)
+        release.wait(10)
+
+    monkeypatch.setattr(Inspector, "_ask", hang)
+    name = f"{registry.host}/x:1"
+
+    list(engine.images.pull(name))
+    list(engine.images.pull(name))
+    release.set()
+
+    assert (engine.images.require(name).source, asked) == (name, [1])
+
+
+def test_a_look_at_the_registry_itself(engine: Engine, registry: FakeRegistry) -> None:
+    """Of an image that is not known here; trust is no answer."""
+    digest, _ = registry.image("x", "1", {})
+
+    found = engine.images.distribution(f"{registry.host}/x:1")
+
+    assert (found.digest, found.platforms) == (digest, ("linux/amd64",))
+    assert engine.images.list({}) == []
+    with pytest.raises(Unavailable):
+        engine.images.distribution(f"{dead(registry)}/x:1")
+
+
+@pytest.mark.parametrize(
+    ("server", "credentials", "kind"),
+    [
+        ("http://{host}/v1/", ME, None),
+        ("{host}", ME, None),
+        ("{host}", Credentials("me", "wrong"), Unauthorized),
+        ("{host}", Credentials("me"), InvalidParameter),
+    ],
+)
+def test_login(
+    engine: Engine, registry: FakeRegistry, server: str, credentials: Credentials, kind: type[KubedockError] | None
+) -> None:
+    """Checked at the registry."""
+    registry.behave.append(wants_password("me", "secret"))
+    where = server.format(host=registry.host)
+
+    if kind is None:
+        engine.images.login(where, credentials)
+    else:
+        with pytest.raises(kind):
+            engine.images.login(where, credentials)
+
+
+def test_without_an_inspector() -> None:
+    """What needs a registry says why not."""
+    engine = still()
+    with refused(NotImplemented, "a registry cannot be asked: --no-inspector is set"):
+        engine.images.distribution("alpine")
+    with refused(NotImplemented, "a registry cannot be asked: --no-inspector is set"):
+        engine.images.login("", ME)
