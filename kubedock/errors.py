@@ -104,6 +104,22 @@ class PortAllocated(System):
     """A port that is to be published is somebody else's."""
 
 
+class AliasOnPredefined(InvalidParameter):
+    """The networks that every engine has know no names."""
+
+    def __init__(self, where: str = "") -> None:
+        super().__init__(
+            f"{where}invalid endpoint settings:\nnetwork-scoped alias is supported only for containers in user defined networks"
+        )
+
+
+class CannotPublish(System):
+    """The ports of a container cannot be published, so it is not started."""
+
+    def __init__(self, name: str, endpoint_id: str, reason: str) -> None:
+        super().__init__(f"driver failed programming external connectivity on endpoint {name} ({endpoint_id}): {reason}")
+
+
 class AmbiguousReference(InvalidParameter):
     """A prefix fits several ids."""
 

@@ -11,9 +11,11 @@ from typing import Literal
 
 from kubedock import __version__
 from kubedock.background.drain import Drain
-from kubedock.background.listeners import Listeners
+from kubedock.background.health import Prober
+from kubedock.background.listeners import Listeners, own_addresses
 from kubedock.background.logfeed import LogFeeds
 from kubedock.background.lookups import Lookups
+from kubedock.background.reach import gateway
 from kubedock.background.tasks import Tasks
 from kubedock.background.watcher import Watcher
 from kubedock.cluster import Cluster, Kind
@@ -21,7 +23,7 @@ from kubedock.domain.container import ContainerRecord
 from kubedock.domain.network import Network
 from kubedock.domain.volume import Volume
 from kubedock.engine import Engine
-from kubedock.engine.core import Core, Limits
+from kubedock.engine.core import Core, Limits, PortMode
 from kubedock.engine.events import EventBus
 from kubedock.engine.networks import NetworkNameTaken
 from kubedock.errors import Conflict, KubedockError, NameTaken, NoSuchContainer, NoSuchNetwork, NoSuchVolume, Unavailable
@@ -29,6 +31,7 @@ from kubedock.kube import labels
 from kubedock.kube.gateway import KubeGateway
 from kubedock.kube.manifest import PodDefaults
 from kubedock.kube.preflight import check
+from kubedock.parsing import Address
 from kubedock.registry.client import RegistryClient
 from kubedock.registry.credentials import AuthFile
 from kubedock.registry.inspector import Inspector, Places
@@ -39,10 +42,12 @@ from kubedock.state.store import MemoryStore
 
 logger = logging.getLogger(__name__)
 
+LOOPBACK, EVERYWHERE = ("127.0.0.1", "::1"), ("0.0.0.0", "::")  # noqa: S104 - for a server that serves all addresses
+
 
 def new_id() -> str:
-    """A new id as Docker makes them: 64 hex digits."""
-    return secrets.token_hex(32)
+    """A new id as Docker makes them: 64 hex digits. The first is a letter, so that a Service can hold a short id as a name."""
+    return secrets.choice("abcdef") + secrets.token_hex(32)[1:]
 
 
 def now() -> datetime:
@@ -57,6 +62,9 @@ class Options:
     defaults: PodDefaults
     limits: Limits = field(default_factory=Limits)
     workload: Literal["auto", "pod", "deployment"] = "auto"
+    publish_on: tuple[str, ...] = LOOPBACK
+    port_mode: PortMode = "auto"
+    cluster_url: str = ""
     inspector: Inspector | None = None
     platform: str = "linux/amd64"
 
@@ -69,7 +77,8 @@ class Runtime:
         self.cluster, self._instance = cluster, options.defaults.instance
         self._watcher = Watcher(cluster, self._instance)
         self._feeds, self._tasks, self._drain = LogFeeds(), Tasks(), Drain()
-        self._listeners = Listeners()
+        self._listeners, self._prober = Listeners(), Prober(self._tasks)
+        listening = own_addresses(options.publish_on)
         core = Core(
             cluster=cluster,
             containers=MemoryStore[ContainerRecord](
@@ -87,6 +96,7 @@ class Runtime:
             events=EventBus(clock),
             tasks=self._tasks,
             drain=self._drain,
+            prober=self._prober,
             listeners=self._listeners,
             lookups=Lookups(),
             defaults=options.defaults,
@@ -94,6 +104,9 @@ class Runtime:
             workload=options.workload,
             now=clock,
             new_id=new_id,
+            publish_on=listening,
+            port_mode=options.port_mode,
+            gateway=gateway(listening, options.cluster_url),
             inspector=options.inspector,
             platform=options.platform,
         )
@@ -107,7 +120,7 @@ class Runtime:
         )
         for warning in check(cluster, cluster.namespace):
             logger.warning("%s", warning)
-        runtime = cls(cluster, options_of(settings))
+        runtime = cls(cluster, options_of(settings, cluster.host))
         runtime.run()
         logger.info("containers run in namespace %s, as instance %s", cluster.namespace, runtime._instance)
         return runtime
@@ -117,12 +130,14 @@ class Runtime:
         self._tasks.start()
         self._drain.start()
         self._listeners.start()
+        self._prober.start()
         self._watcher.start()
 
     def stop(self, timeout: float) -> None:
         """End all threads and delete all that carries this instance's label, within about ``timeout`` seconds."""
         deadline = time.monotonic() + timeout
         self._listeners.stop(min(1.0, timeout))
+        self._prober.stop(min(1.0, timeout))
         self._tasks.stop(min(1.0, timeout))
         self._feeds.stop(min(1.0, timeout))
         self._drain.stop(min(1.0, timeout))
@@ -138,14 +153,14 @@ class Runtime:
             self.engine.core.inspector.close()
 
     def _clean_up(self, deadline: float) -> None:
-        """Deployments first, or their controllers would bring pods back; then all pods at once."""
+        """Deployments first, or their controllers would bring pods back; then all pods at once, then what belongs to them."""
         used = any(record.spec.workload == "deployment" for record in self.engine.core.containers.list())
-        kinds: tuple[Kind, ...] = ("Deployment", "Pod") if used else ("Pod",)
+        kinds: tuple[tuple[Kind, bool], ...] = (("Deployment", used), ("Pod", True), ("Service", self.engine.networks.names.used))
         try:
             self.engine.workloads.let_deployments_go()
         except KubedockError as error:
             logger.warning("clean-up: %s", error)
-        for kind in kinds:
+        for kind in (kind for kind, there_may_be in kinds if there_may_be):
             while True:
                 try:
                     self.cluster.delete_collection(kind, selector=labels.selector(self._instance), grace=0)
@@ -160,7 +175,7 @@ class Runtime:
                     break
 
 
-def options_of(settings: Settings) -> Options:
+def options_of(settings: Settings, cluster_url: str) -> Options:
     """What the settings say about the engine, with a new instance's name."""
     return Options(
         defaults=PodDefaults(
@@ -189,7 +204,17 @@ def options_of(settings: Settings) -> Options:
         ),
         inspector=_inspector(settings) if settings.inspector else None,
         workload=settings.workload,
+        publish_on=publish_on(settings.listen_addr),
+        port_mode=settings.port_mode,
+        cluster_url=cluster_url,
     )
+
+
+def publish_on(address: Address | None) -> tuple[str, ...]:
+    """Where ports are published by a server that serves on this address: on loopback, and where else it serves."""
+    if address is None:
+        return LOOPBACK
+    return EVERYWHERE if address.everywhere else (*LOOPBACK, address.host)
 
 
 def _inspector(settings: Settings) -> Inspector:

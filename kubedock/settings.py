@@ -26,6 +26,7 @@ _ABSENT: Any = object()  # None is a value: of "no TCP", for instance
 
 PodSecurity = Literal["auto", "baseline", "restricted"]
 Workloads = Literal["auto", "pod", "deployment"]
+PortModes = Literal["auto", "direct", "forward"]
 LogFormat = Literal["text", "json"]
 
 Shape = Literal["one", "flag", "list", "pairs"]
@@ -223,6 +224,12 @@ class Settings:
         "auto",
         "What runs a container: auto chooses by its restart policy.",
         metavar="auto|pod|deployment",
+    )
+    port_mode: PortModes = _row(
+        parsing.word("auto", "direct", "forward"),
+        "auto",
+        "How published ports reach their pods: by their addresses, through the API server, or as it turns out.",
+        metavar="auto|direct|forward",
     )
     active_deadline_seconds: int | None = _row(
         parsing.deadline,

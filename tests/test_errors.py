@@ -18,6 +18,12 @@ ID = "0123456789abcdef" * 4
         (errors.AmbiguousReference("container", "ab"), errors.InvalidParameter, "multiple IDs found with provided prefix: ab"),
         (errors.AmbiguousReference("network", "ab"), errors.InvalidParameter, "network ab is ambiguous (several have this prefix)"),
         (
+            errors.AliasOnPredefined("invalid config for network bridge: "),
+            errors.InvalidParameter,
+            "invalid config for network bridge: invalid endpoint settings:\n"
+            "network-scoped alias is supported only for containers in user defined networks",
+        ),
+        (
             errors.NameTaken("db", holder=ID),
             errors.Conflict,
             f'Conflict. The container name "/db" is already in use by container "{ID}".'
@@ -35,6 +41,12 @@ ID = "0123456789abcdef" * 4
             errors.Conflict,
             'cannot remove container "/db": container is paused:'
             " unpause and then stop the container before removing or force remove",
+        ),
+        (
+            errors.CannotPublish("web", ID, "Bind for 0.0.0.0:80 failed: port is already allocated"),
+            errors.System,
+            f"driver failed programming external connectivity on endpoint web ({ID}):"
+            " Bind for 0.0.0.0:80 failed: port is already allocated",
         ),
         (errors.RemovalInProgress(ID), errors.Conflict, f"removal of container {ID} is already in progress"),
     ],

@@ -56,7 +56,7 @@ def _refuse_what_the_command_would_attach(wanted: Mapping[str, Any]) -> None:
         raise NotImplemented(NO_TERMINAL)
 
 
-@group.operation("ContainerInspect", "GET /containers/<ref>/json", note="no State.Health and no sizes")
+@group.operation("ContainerInspect", "GET /containers/<ref>/json", note="no sizes")
 def inspect(ref: str) -> Response:
     """All that is known of a container."""
     found = encode.container_inspect(engine().containers.inspect(ref))
@@ -127,7 +127,7 @@ def remove(ref: str) -> Response:
     """Remove it, with ``force`` also while it runs."""
     args = request.args
     if query.boolean(args, "link"):
-        raise InvalidParameter("links are not supported: there is none that could be removed")
+        raise InvalidParameter("links cannot be removed: they are lines that a container has from its start")
     engine().containers.remove(ref, force=query.boolean(args, "force"), volumes=query.boolean(args, "v"))
     return no_content()
 

@@ -1,4 +1,4 @@
-"""Networks: records."""
+"""Networks: records, and the names of their containers."""
 
 import logging
 
@@ -27,7 +27,7 @@ def inspect(ref: str) -> Response:
 
 
 @group.operation(
-    "NetworkCreate", "POST /networks/create", outcome="partly", note="a record: addresses and isolation are the cluster's"
+    "NetworkCreate", "POST /networks/create", outcome="partly", note="gives names: addresses and isolation are the cluster's"
 )
 def create() -> Response:
     """Make one."""
@@ -36,9 +36,7 @@ def create() -> Response:
     return reply({"Id": made.id, "Warning": "; ".join(records.network_warnings(asked))}, 201)
 
 
-@group.operation(
-    "NetworkConnect", "POST /networks/<ref>/connect", outcome="partly", note="before the start, and for what inspect shows"
-)
+@group.operation("NetworkConnect", "POST /networks/<ref>/connect", note="gives names, also while it runs")
 def connect(ref: str) -> Response:
     """Put a container on it."""
     asked = required_body()
@@ -50,7 +48,7 @@ def connect(ref: str) -> Response:
     return ok()
 
 
-@group.operation("NetworkDisconnect", "POST /networks/<ref>/disconnect", outcome="partly", note="for what inspect shows")
+@group.operation("NetworkDisconnect", "POST /networks/<ref>/disconnect", note="takes names away")
 def disconnect(ref: str) -> Response:
     """Take a container off it."""
     asked = required_body()

@@ -36,6 +36,25 @@ Serve = Callable[[socket.socket, Cancel], None]
 The socket is shut down when nobody is to be served any more, so who blocks on it alone needs no Cancel."""
 
 
+def own_addresses(hosts: Sequence[str]) -> tuple[str, ...]:
+    """Those of these addresses (and of the addresses of these names) that this machine can listen on, each once."""
+    found: dict[str, None] = {}
+    for host in hosts:
+        try:
+            addresses = [str(info[4][0]) for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+        except OSError as error:
+            logger.warning("ports cannot be published on %s: %s", host, error.strerror)
+            continue
+        for address in addresses:
+            try:
+                _listen(address, 0).close()
+            except InvalidParameter as error:  # there is no IPv6, for one
+                logger.debug("%s", error)
+            else:
+                found[address] = None
+    return tuple(found)
+
+
 def bind(hosts: Sequence[str], port: int) -> list[socket.socket]:
     """TCP sockets that listen on all these addresses under one number; 0 takes one that is free on all.
 
@@ -62,7 +81,11 @@ def bind(hosts: Sequence[str], port: int) -> list[socket.socket]:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise InvalidParameter(f"cannot listen on {shown}:{port}: {error.strerror}") from error
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if sock.family == socket.AF_INET6:
@@ -72,7 +95,6 @@ def _listen(host: str, port: int) -> socket.socket:
         sock.listen(BACKLOG)
     except OSError as error:
         sock.close()
-        shown = f"[{host}]" if ":" in host else host
         if error.errno == errno.EADDRINUSE:
             raise PortAllocated(f"Bind for {shown}:{port} failed: port is already allocated") from error
         raise InvalidParameter(f"cannot listen on {shown}:{port}: {error.strerror}") from error

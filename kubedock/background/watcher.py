@@ -95,15 +95,25 @@ class Watcher:
             if key is not None and key not in self._pods:
                 self._put(key, pod, deleted=False, generation=self._generation)
 
+    def put(self, short_id: str, run: int, observed: Observed) -> None:
+        """What a run shows that has no pod, from who runs it; told as if a watch had brought it."""
+        with self._lock:
+            known = not self._is_forgotten((short_id, run))
+            if known:
+                self._observed[short_id, run] = observed
+        if known:
+            self._tell({short_id})
+
     def forget(self, short_id: str, run: int | None = None) -> None:
         """A container (or one run of it) is no longer of interest, whatever is still told of its pods."""
         with self._lock:
-            for key in [key for key in self._pods if key[0] == short_id and run in (None, key[1])]:
-                uid = _uid(self._pods[key].pod)
-                self._events.pop(uid, None)
-                self._keys.pop(uid, None)
-                del self._pods[key], self._observed[key]
+            for key in [key for key in self._observed if key[0] == short_id and run in (None, key[1])]:
+                del self._observed[key]
                 self._rivals.pop(key, None)
+                if key in self._pods:
+                    uid = _uid(self._pods.pop(key).pod)
+                    self._events.pop(uid, None)
+                    self._keys.pop(uid, None)
             self._forgotten[short_id, run] = None
             while len(self._forgotten) > FORGOTTEN_KEPT:
                 self._forgotten.popitem(last=False)
@@ -170,7 +180,7 @@ class Watcher:
 
     def _accept(self, key: Key, pod: Json, *, deleted: bool) -> bool:
         """Take over a pod's newer picture. A Deployment may have two pods: the living one counts, else the newest."""
-        if key in self._forgotten or (key[0], None) in self._forgotten:
+        if self._is_forgotten(key):
             return False
         seen, rival = self._pods.get(key), self._rivals.get(key)
         if seen is None:
@@ -192,6 +202,9 @@ class Watcher:
             return False
         self._replace(key, pod)
         return True
+
+    def _is_forgotten(self, key: Key) -> bool:
+        return key in self._forgotten or (key[0], None) in self._forgotten
 
     def _replace(self, key: Key, pod: Json) -> None:
         """Another pod counts from now on."""

@@ -13,15 +13,23 @@ from typing import Any
 from kubedock.cluster.fake_deployments import FakeDeployments
 from kubedock.cluster.fake_kubelet import NODE, FakeKubelet
 from kubedock.cluster.fake_program import NotStarted, Program
+from kubedock.cluster.fake_services import addresses, check_service
 from kubedock.cluster.fake_store import NAME, FakeStore, copied, merged, timestamp
 from kubedock.cluster.fake_streams import FakeChannels, FakeLogStream, FakeWatch
 from kubedock.cluster.kinds import RESOURCES
-from kubedock.cluster.protocol import Json, Kind, LogOptions, ObjectList
+from kubedock.cluster.protocol import DATA, FAILURE, Json, Kind, LogOptions, ObjectList
 from kubedock.errors import Forbidden, InvalidParameter, KubedockError
 
 __all__ = ["FakeCluster"]
 
 WITHOUT_TOOLS = "scratch"
+PARTS = {
+    "logs": ("/log", "get"),
+    "exec": ("/exec", "create"),
+    "attach": ("/attach", "create"),
+    "forward": ("/portforward", "create"),
+}
+"""The subresource of pods that a call is about, and the right that it takes."""
 
 
 def _now() -> datetime:
@@ -56,8 +64,8 @@ class FakeCluster:
     def refuse(self, kind: Kind, verb: str, error: KubedockError | None) -> None:
         """Let every call of this verb on this kind raise; None lifts it.
 
-        Verbs: create, get, list, watch, patch, delete, deletecollection, and for pods logs, exec, attach. Forbidden
-        for a right also makes ``allowed`` say no.
+        Verbs: create, get, list, watch, patch, delete, deletecollection, and for pods logs, exec, attach, forward.
+        Forbidden for a right also makes ``allowed`` say no.
         """
         if error is None:
             self._refused.pop((kind, verb), None)
@@ -78,7 +86,7 @@ class FakeCluster:
             watch.snap()
 
     def break_streams(self) -> None:
-        """Cut the connections of all logs, execs and attaches."""
+        """Cut the connections of all logs, execs, attaches and forwards."""
         with self._streams_lock:
             logs, self._logs = self._logs, []
             channels, self._channels = self._channels, []
@@ -102,6 +110,10 @@ class FakeCluster:
             self.kubelet.terminate(pod)
             self._drop("Pod", pod)
 
+    def resolve(self, name: str) -> list[str]:
+        """The addresses that a container asking for this name gets."""
+        return addresses(self._store, name)
+
     @property
     def open_watches(self) -> int:
         """How many watches are open."""
@@ -122,6 +134,8 @@ class FakeCluster:
                 return self._review(manifest)
             if kind == "Pod":
                 return self._create_pod(manifest)
+            if kind == "Service":
+                check_service(copied(manifest))
             stored: Json = copied(self._store.insert(kind, manifest))
             if kind == "Deployment":
                 self._deployments.reconcile(stored["metadata"]["name"])
@@ -241,6 +255,29 @@ class FakeCluster:
                 run.log.listen(channels)
             return channels
 
+    def forward(self, pod: str, port: int) -> FakeChannels:
+        """See Cluster. The port's program runs with the connection's data as its input and output."""
+        self._admit("forward", "Pod", pod)
+        program: Program | None = None
+
+        def given(channels: FakeChannels, data: bytes | None) -> None:
+            with self._store.lock:
+                if program is not None:
+                    program.feed(data)
+                    _end_of_data(channels, program)
+
+        with self._store.lock:
+            command = self.kubelet.listener(pod, port)
+            channels = self._opened(FakeChannels(given))
+            if command is None:
+                channels.put(FAILURE, f"error forwarding port {port} to pod {pod}, uid : connect: connection refused".encode())
+                channels.end()
+                return channels
+            program = Program(command, lambda _, data: channels.put(DATA, data))
+            program.go()
+            _end_of_data(channels, program)
+            return channels
+
     def version(self) -> Json:
         """See Cluster."""
         self._admit("get", "Version", "")
@@ -251,7 +288,8 @@ class FakeCluster:
         self._admit("create", "SelfSubjectAccessReview", "")
         plural = f"{resource}/{subresource}" if subresource else resource
         kind = next((kind for kind, known in RESOURCES.items() if (known.group, known.plural) == (group, resource)), "")
-        refused = self._refused.get((kind, {"log": "logs"}.get(subresource, subresource) or verb))
+        call = next((call for call, (part, _) in PARTS.items() if subresource and part == f"/{subresource}"), verb)
+        refused = self._refused.get((kind, call))
         return (verb, plural) not in self._denied and not isinstance(refused, Forbidden)
 
     def close(self) -> None:
@@ -270,8 +308,7 @@ class FakeCluster:
         resource = next((known for each, known in RESOURCES.items() if each == kind), None)
         if resource is None:
             return
-        part = {"logs": "/log", "exec": "/exec", "attach": "/attach"}.get(verb, "")
-        right = {"/log": "get", "/exec": "create", "/attach": "create"}.get(part, verb)
+        part, right = PARTS.get(verb, ("", verb))
         if (right, resource.plural + part) in self._denied:
             raise Forbidden(
                 f'{resource.qualified} "{name}" is forbidden: User "fake" cannot {right} resource "{resource.plural}{part}"'
@@ -387,6 +424,11 @@ def _check_pod_patch(name: str, change: Mapping[str, Any]) -> None:
 def _end(channels: FakeChannels, program: Program) -> None:
     if program.code is not None:
         channels.finish(_exited(program.code))
+
+
+def _end_of_data(channels: FakeChannels, program: Program) -> None:
+    if program.code is not None:
+        channels.end()
 
 
 def _exited(code: int) -> bytes:

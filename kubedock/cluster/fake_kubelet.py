@@ -17,7 +17,7 @@ from kubedock.cluster.fake_program import NotStarted, Program
 from kubedock.cluster.fake_store import FakeStore, timestamp
 from kubedock.cluster.fake_streams import FakeLog
 from kubedock.cluster.protocol import Json
-from kubedock.errors import InvalidParameter, NotFound
+from kubedock.errors import InvalidParameter, NotFound, Unavailable
 
 MAIN = "main"
 NODE = "node-1"
@@ -57,6 +57,8 @@ class FakeKubelet:
         self._events = self._addresses = 0
         self.restarts_by_itself = 1
         """How often a container that has ended is brought back at once; after that it is in CrashLoopBackOff."""
+        self.network = "10.1"
+        """What the pods' addresses begin with. They can be reached where this machine has them: 127.1, for one."""
 
     # --- steps by hand -------------------------------------------------------------------------------------------
 
@@ -238,6 +240,13 @@ class FakeKubelet:
             raise InvalidParameter(f"pod {pod} does not have a host assigned")
         return run if run.state == "running" else None
 
+    def listener(self, pod: str, port: int) -> list[str] | None:
+        """The command that serves connections to a port, None where nothing listens. Unavailable once nothing runs."""
+        run = self.running(pod, MAIN)
+        if run is None or run.program is None:
+            raise Unavailable(f'pod not found ("{pod}_{self._store.namespace}")')
+        return run.program.listens.get(port)
+
     def _require(self, pod: str, container: str) -> None:
         if container not in [each["name"] for each in self._pod(pod)["spec"]["containers"]]:
             raise InvalidParameter(f"container {container} is not valid for pod {pod}")
@@ -380,7 +389,7 @@ class FakeKubelet:
         argv = [*(main.get("command") or ()), *(main.get("args") or ())]
         if not run.ip:
             self._addresses += 1
-            run.ip = f"10.1.{self._addresses // 250}.{self._addresses % 250 + 1}"
+            run.ip = f"{self.network}.{self._addresses // 250}.{self._addresses % 250 + 1}"
         self._event(pod, "Created", f"Created container: {main['name']}")
         run.started_at, run.finished = self._now(), None
         try:

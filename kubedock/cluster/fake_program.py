@@ -2,6 +2,7 @@
 
 ``echo``, ``printf``, ``cat``, ``exit``, ``true``, ``false``, ``trap``, ``sleep`` and ``kill`` are known, alone or as
 ``sh -c "…; …"``. Anything else runs until it gets a signal. ``sleep`` lasts until a signal, too: no time passes here.
+``nc -ll -p PORT -e COMMAND …`` runs a command for each connection that is forwarded to that port.
 """
 
 import re
@@ -30,6 +31,8 @@ HARMLESS = ("CHLD", "CONT", "STOP", "TSTP", "URG", "WINCH")
 SHELLS = ("sh", "/bin/sh", "ash", "/bin/ash", "bash", "/bin/bash")
 ENDS = (";", "&&", "||", "&")
 NOT_FOUND = 127
+TRACE, PROCESS = 'echo "$$"; exec "$@"', 7
+"""A shell's script that tells its own number, and that number."""
 _SHIFT = re.compile(r'shift (\d+); exec "\$@"$')
 
 Write = Callable[[int, bytes], None]
@@ -118,18 +121,34 @@ class Program:
 
     def __init__(self, argv: Sequence[str], write: Write, *, kill: Callable[[str], bool] | None = None) -> None:
         """``write(channel, data)`` takes output. ``kill(signal)`` sends one to process 1, for programs that can."""
-        argv = unwrapped(argv)
-        executable(argv)
         self._write, self._kill = write, kill
-        self._traps: dict[str, list[Statement]] = {}
         self.code: int | None = None
+        argv = unwrapped(self._trace(argv))
+        self._traps: dict[str, list[Statement]] = {}
         self.signals: list[str] = []
         self.reads = False
+        self.listens: dict[int, list[str]] = {}
+        """What is run for a connection, by port."""
         self._status = 0
         shell = len(argv) >= 3 and argv[0] in SHELLS and argv[1] in ("-c", "-ec", "-xc")
         self._todo = statements(argv[2]) if shell else [Statement(";", list(argv) or ["forever"])]
         if any(statement.words[0] in ("for", "while", "until", "if", "case", "exec") for statement in self._todo):
             self._todo = [Statement(";", ["forever"])]
+
+    def _trace(self, argv: Sequence[str]) -> Sequence[str]:
+        """What the shell runs that tells its number first; one that there is not is the shell's word, else the runtime's."""
+        is_traced = len(argv) > 3 and argv[0] in SHELLS and argv[2] == TRACE
+        command = argv[4:] if is_traced else argv
+        if is_traced:
+            self._write(1, b"%d\n" % PROCESS)
+        try:
+            executable(unwrapped(command))
+        except NotStarted as error:
+            if not is_traced:
+                raise
+            self._write(2, f"sh: {error}\n".encode())
+            self.code = NOT_FOUND
+        return command
 
     def go(self) -> None:
         """Run until it ends or waits."""
@@ -160,6 +179,9 @@ class Program:
                 self._trap(arguments)
             case "kill" if self._kill is not None:
                 self._status = self._send(arguments)
+            case "nc" if arguments[:2] == ["-ll", "-p"] and arguments[3:4] == ["-e"]:
+                self.listens[int(arguments[2])] = arguments[4:]
+                return bool(self._todo) and self._todo[0].when == "&"
             case "cat" if not arguments:
                 self.reads = True
                 return False

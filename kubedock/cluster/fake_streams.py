@@ -195,7 +195,7 @@ class FakeLogStream:
 
 
 class FakeChannels:
-    """An exec or attach; see Channels in the protocol. ``on_input(data | None)`` gets stdin, None at its end."""
+    """See Channels in the protocol. ``on_input(data | None)`` gets stdin (or a forward's data), None at its end."""
 
     def __init__(self, on_input: Callable[["FakeChannels", bytes | None], None] | None = None) -> None:
         self._lock = threading.Lock()
@@ -204,7 +204,7 @@ class FakeChannels:
         self._messages: deque[tuple[int, bytes]] = deque()
         self._finished = False
         self._on_input = on_input
-        self.eof = False
+        self.eof = self.cut = False
         self.resized: list[bytes] = []
 
     def put(self, channel: int, data: bytes) -> None:
@@ -223,12 +223,17 @@ class FakeChannels:
                 self._finished = True
                 self._far.shutdown(socket.SHUT_WR)
 
-    def snap(self) -> None:
-        """Break it as a cut connection does: the end without a Status."""
+    def end(self) -> None:
+        """The end without a Status: of a forward."""
         with self._lock:
             if not self._finished:
                 self._finished = True
                 self._far.shutdown(socket.SHUT_WR)
+
+    def snap(self) -> None:
+        """Break it as a cut connection does."""
+        self.cut = self.cut or not self._finished
+        self.end()
 
     @property
     def unsent(self) -> int:

@@ -21,6 +21,8 @@ Kind = Literal[
 
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 """Channel numbers of exec and attach (Kubernetes' remotecommand protocol)."""
+DATA, FAILURE = 0, 1
+"""Channel numbers of a port-forward."""
 
 
 class ObjectList(NamedTuple):
@@ -56,7 +58,7 @@ class ByteStream(Protocol):
 
 
 class Channels(Protocol):
-    """An exec or attach that is open: numbered channels over one non-blocking connection. One thread owns it.
+    """An exec, attach or port-forward that is open: numbered channels over one non-blocking connection. One thread owns it.
 
     Wait with ``poll`` on ``fileno()`` unless ``pending()``; call ``receive`` when readable and ``flush`` when writable
     while ``unsent`` is not 0.
@@ -69,6 +71,10 @@ class Channels(Protocol):
     @property
     def eof(self) -> bool:
         """The peer has ended."""
+
+    @property
+    def cut(self) -> bool:
+        """It has ended without saying so: the connection broke."""
 
     def fileno(self) -> int: ...
     def pending(self) -> bool:
@@ -139,6 +145,13 @@ class Cluster(Protocol):
 
     def attach(self, pod: str, *, container: str = "main", stdin: bool = False, tty: bool = False) -> Channels:
         """The streams of the container's main process, from now on."""
+
+    def forward(self, pod: str, port: int) -> Channels:
+        """A TCP connection to a port of the pod's own loopback, without a half-close: the end of one side ends both.
+
+        It is open before the port was reached. Text on the channel FAILURE says that it could not be, or that the
+        connection broke; then it is over.
+        """
 
     def allowed(self, verb: str, group: str, resource: str, subresource: str = "") -> bool:
         """Whether this user has a right in the namespace: ``allowed("watch", "", "events")``."""

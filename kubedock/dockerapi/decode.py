@@ -4,16 +4,16 @@
 error with a sentence.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kubedock.dockerapi import options, query, rules, volumes
+from kubedock.dockerapi import health, options, query, rules, volumes
 from kubedock.dockerapi.kinds import expect
-from kubedock.domain import ports, units
+from kubedock.domain import ports, ryuk, units
 from kubedock.domain.container import ContainerSpec, Port, Resources, RestartName, RestartPolicy, Security, Workload
 from kubedock.domain.network import EndpointRequest
-from kubedock.errors import InvalidParameter
+from kubedock.errors import AliasOnPredefined, InvalidParameter
 
 Json = Mapping[str, Any]
 
@@ -51,6 +51,8 @@ def create(body: Any, args: query.Args, *, workload: Literal["auto", "pod", "dep
     warnings = options.check(config, host, networking)
     warnings += _together(config, host)
     spec = _spec(config, host, _platform(args), workload, asked={**config, "HostConfig": host, "NetworkingConfig": networking})
+    if spec.workload == "inside":
+        warnings = _warnings_inside(spec, warnings)
     return Decoded(spec, _endpoints(host, networking), tuple(dict.fromkeys(warnings)))
 
 
@@ -73,6 +75,8 @@ def _spec(config: Json, host: Json, platform: str, workload: str, *, asked: Json
     user, group = rules.user_ids(config.get("User", ""))
     entrypoint, command = _command(config)
     restart = _restart(host)
+    labels = _texts(config.get("Labels", {}))
+    runs = _workload(config.get("Image", ""), labels, workload, restart)
     network_mode = host.get("NetworkMode") or "default"
     return ContainerSpec(
         image=config.get("Image", ""),
@@ -84,7 +88,7 @@ def _spec(config: Json, host: Json, platform: str, workload: str, *, asked: Json
         group=group,
         hostname=config.get("Hostname", ""),
         domainname=config.get("Domainname", ""),
-        labels=_texts(config.get("Labels", {})),
+        labels={ryuk.LABEL: "true", **labels} if runs == "inside" else labels,
         tty=config.get("Tty", False),
         open_stdin=config.get("OpenStdin", False),
         stdin_once=config.get("StdinOnce", False),
@@ -93,7 +97,7 @@ def _spec(config: Json, host: Json, platform: str, workload: str, *, asked: Json
         stop_timeout=min(config.get("StopTimeout", DEFAULT_STOP_TIMEOUT), LONGEST_STOP_TIMEOUT),
         restart=restart,
         auto_remove=host.get("AutoRemove", False),
-        workload=_workload(_texts(config.get("Labels", {})).get(WORKLOAD_LABEL, ""), workload, restart),
+        workload=runs,
         network_mode=network_mode,
         mounts=volumes.mounts_of(config, host),
         tmpfs=tuple((volumes.clean(path), text or "") for path, text in host.get("Tmpfs", {}).items()),
@@ -108,6 +112,8 @@ def _spec(config: Json, host: Json, platform: str, workload: str, *, asked: Json
         host_ipc=host.get("IpcMode") == "host",
         platform=platform,
         asked=asked,
+        links=tuple(map(rules.link, host.get("Links", ()))) if network_mode in _ORDINARY else (),
+        healthcheck=health.check(config.get("Healthcheck"), config.get("Shell")),
     )
 
 
@@ -141,12 +147,17 @@ def _texts(values: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def _ports(config: Json, host: Json) -> tuple[Port, ...]:
-    found = [port for key in config.get("ExposedPorts", ()) for port in ports.parse(key)]
+    exposed = [port for key in config.get("ExposedPorts", ()) for port in ports.parse(key)]
     bound: Mapping[str, list[dict[str, str | None]] | None] = host.get("PortBindings", {})
-    for key, bindings in bound.items():
-        published = tuple((binding.get("HostIp") or "", binding.get("HostPort") or "") for binding in bindings or [{}])
-        found += [Port(port.number, port.protocol, published) for port in ports.parse(key)]
-    return ports.merge(found)
+    found = ports.merge(
+        Port(port.number, port.protocol, tuple(map(rules.port_binding, bindings or [{}])))
+        for key, bindings in bound.items()
+        for port in ports.parse(key)
+    )
+    if host.get("PublishAllPorts"):
+        asked = {port.key for port in found}
+        found += tuple(Port(port.number, port.protocol, (("", ""),)) for port in ports.merge(exposed) if port.key not in asked)
+    return ports.merge((*exposed, *found))
 
 
 def _restart(host: Json) -> RestartPolicy:
@@ -155,8 +166,11 @@ def _restart(host: Json) -> RestartPolicy:
     return RestartPolicy(name, (policy.get("MaximumRetryCount") or 0) if name == "on-failure" else 0)
 
 
-def _workload(label: str, setting: str, restart: RestartPolicy) -> Workload:
+def _workload(image: str, labels: Mapping[str, str], setting: str, restart: RestartPolicy) -> Workload:
     controlled = restart.name in ("always", "unless-stopped")
+    label = labels.get(WORKLOAD_LABEL, "")
+    if label in ("", "auto") and ryuk.is_ryuk(image, labels):
+        return "inside"
     choice, source = (label, f"label {WORKLOAD_LABEL}") if label else (setting, "workload")
     if choice not in ("auto", "pod", "deployment"):
         raise InvalidParameter(f'{source} "{choice}" is not supported: use auto, pod or deployment')
@@ -248,7 +262,26 @@ def _warnings_together(config: Json, host: Json) -> list[str]:
         found.append("Entrypoint [] is not applied without a Cmd: the image's command is not known")
     if config.get("Hostname") and host.get("NetworkMode") == "host":
         found.append("Hostname is not applied: a pod on its node's network has the node's name")
+    if host.get("Links") and (host.get("NetworkMode") or "") in _ORDINARY:
+        found.append("Links is applied in part: as things are at the start, without environment variables")
+    if host.get("Dns") and (host.get("NetworkMode") or "") not in _UNNAMED:
+        found.append("Dns replaces the cluster's name server: the names of other containers do not resolve in this one")
+    publishes_all = host.get("PublishAllPorts", False)
+    if host.get("NetworkMode") == "host" and (host.get("PortBindings") or publishes_all):
+        found.append("Published ports are discarded when using host network mode")
+    elif publishes_all and not config.get("ExposedPorts") and not host.get("PortBindings"):
+        found.append("PublishAllPorts publishes nothing: the request exposes no ports, and the image's own are not known yet")
+    elif publishes_all:
+        found += filter(None, (rules.not_published("PublishAllPorts", key) for key in config.get("ExposedPorts", ())))
     return found
+
+
+def _warnings_inside(spec: ContainerSpec, warnings: tuple[str, ...]) -> tuple[str, ...]:
+    """kubedock needs no socket to reach itself, and no volumes; what runs cannot be chosen."""
+    found = [warning for warning in warnings if warning not in (volumes.SOCKET_LEFT_OUT, volumes.VOLUMES)]
+    if spec.entrypoint or spec.command:
+        found.append("Entrypoint and Cmd are not applied: kubedock does Ryuk's work itself, its image is not run")
+    return tuple(found)
 
 
 def _endpoints(host: Json, networking: Json) -> dict[str, EndpointRequest]:
@@ -261,8 +294,13 @@ def _endpoints(host: Json, networking: Json) -> dict[str, EndpointRequest]:
         raise InvalidParameter("conflicting options: cannot attach both user-defined and non-user-defined network-modes")
     if mode not in _UNNAMED or not settings:
         settings = {"bridge" if mode in _ORDINARY else mode: {}} | settings
-    return {name: _endpoint(asked) for name, asked in settings.items()}
+    for name, asked in settings.items():
+        if name in _UNNAMED and asked.get("Aliases"):
+            raise AliasOnPredefined(f"invalid config for network {name}: ")
+    links = host.get("Links", ()) if mode not in _ORDINARY else ()
+    return {name: _endpoint(asked, links if name == mode else ()) for name, asked in settings.items()}
 
 
-def _endpoint(asked: Json) -> EndpointRequest:
-    return EndpointRequest(tuple(dict.fromkeys(asked.get("Aliases") or ())), dict(asked))
+def _endpoint(asked: Json, more_links: Iterable[str] = ()) -> EndpointRequest:
+    links = tuple(map(rules.link, (*(asked.get("Links") or ()), *more_links)))
+    return EndpointRequest(tuple(dict.fromkeys(asked.get("Aliases") or ())), dict(asked), links)

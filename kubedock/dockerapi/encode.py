@@ -10,9 +10,12 @@ from datetime import datetime
 from typing import Any
 
 from kubedock.dockerapi.defaults import host_config
+from kubedock.dockerapi.health import health as health_json
 from kubedock.domain import units
 from kubedock.domain.container import ContainerRecord, ContainerSpec
 from kubedock.domain.event import Event
+from kubedock.domain.health import Health
+from kubedock.domain.naming import peer_names
 from kubedock.domain.network import Endpoint, Network
 from kubedock.domain.status import Status
 from kubedock.domain.view import ContainerView, NetworkView
@@ -38,7 +41,7 @@ def container_inspect(view: ContainerView) -> Json:
         "Created": units.rfc3339(record.created_at),
         "Path": path,
         "Args": arguments,
-        "State": state(view.status),
+        "State": state(view.status) | ({"Health": health_json(view.health)} if view.health is not None else {}),
         "Image": record.image_id,
         "ResolvConfPath": "",
         "HostnamePath": "",
@@ -70,10 +73,10 @@ def container_summary(view: ContainerView) -> Json:
         "ImageID": record.image_id,
         "Command": " ".join(f"'{word}'" if " " in word else word for word in _command_line(spec)),
         "Created": int(record.created_at.timestamp()),
-        "Ports": [{"PrivatePort": port.number, "Type": port.protocol} for port in spec.ports] if view.status.running else [],
+        "Ports": _port_list(view),
         "Labels": dict(spec.labels),
         "State": view.status.state,
-        "Status": status_text(view.status, view.now or record.created_at),
+        "Status": status_text(view.status, view.now or record.created_at, view.health),
         "HostConfig": {"NetworkMode": host_config(spec)["NetworkMode"]},
         "NetworkSettings": {"Networks": _networks(view)},
         "Mounts": [_mount(mount) for mount in spec.mounts],
@@ -97,11 +100,11 @@ def state(status: Status) -> Json:
     }
 
 
-def status_text(status: Status, now: datetime) -> str:
-    """The words of ``docker ps``: ``Up 3 seconds``, ``Exited (0) 2 minutes ago``."""
+def status_text(status: Status, now: datetime, health: Health | None = None) -> str:
+    """The words of ``docker ps``: ``Up 3 seconds (healthy)``, ``Exited (0) 2 minutes ago``."""
     match status.state:
         case "running":
-            return f"Up {_age(status.started_at, now)}"
+            return f"Up {_age(status.started_at, now)}" + (f" ({health.words})" if health is not None else "")
         case "paused":
             return f"Up {_age(status.started_at, now)} (Paused)"
         case "restarting":
@@ -182,11 +185,36 @@ def _network_settings(view: ContainerView) -> Json:
         "LinkLocalIPv6PrefixLen": 0,
         "SecondaryIPAddresses": None,
         "SecondaryIPv6Addresses": None,
-        "Ports": {port.key: None for port in view.record.spec.ports} if view.status.running else {},
+        "Ports": _port_map(view),
         **{key: bridge.get(key, "") for key in texts},
         **{key: bridge.get(key, 0) for key in ("IPPrefixLen", "GlobalIPv6PrefixLen")},
         "Networks": networks,
     }
+
+
+def _port_map(view: ContainerView) -> Json:
+    """Inspect's ports: null where one is not published."""
+    if not view.has_ports:
+        return {}
+    found: dict[str, list[Json] | None] = {port.key: None for port in view.record.spec.ports}
+    for each in view.published:
+        found[each.key] = [*(found.get(each.key) or ()), {"HostIp": each.host_ip, "HostPort": str(each.host_port)}]
+    return found
+
+
+def _port_list(view: ContainerView) -> list[Json]:
+    """The list's ports, one item per address."""
+    if not view.has_ports:
+        return []
+    shown = [
+        {"IP": each.host_ip, "PrivatePort": each.number, "PublicPort": each.host_port, "Type": each.protocol}
+        for each in view.published
+    ]
+    known = {each.key for each in view.published}
+    return [
+        *shown,
+        *({"PrivatePort": port.number, "Type": port.protocol} for port in view.record.spec.ports if port.key not in known),
+    ]
 
 
 def _networks(view: ContainerView) -> Json:
@@ -201,25 +229,32 @@ def _networks(view: ContainerView) -> Json:
 def _endpoint(view: ContainerView, endpoint: Endpoint, network: Network | None) -> Json:
     ip, alive = view.ip, view.status.running
     six = ":" in ip
-    pool = _pool(network)
-    length = _prefix_length(pool, ip)
+    length = _prefix_length(_pool(network), ip)
     asked = endpoint.asked
+    bridged = network is not None and network.driver == "bridge"
+    # As in Docker, names are given at a start, and shown on.
+    named = bridged and network is not None and not network.predefined and view.record.run > 0
     return {
         "IPAMConfig": asked.get("IPAMConfig"),
         "Links": asked.get("Links"),
         "Aliases": list(endpoint.aliases) or None,
-        "MacAddress": "",
+        "MacAddress": _mac_address(ip),
         "DriverOpts": asked.get("DriverOpts"),
         "NetworkID": endpoint.network_id,
         "EndpointID": endpoint.endpoint_id if alive else "",
-        "Gateway": pool.get("Gateway", "") if ip and not six else "",
+        "Gateway": view.gateway if alive and bridged else "",
         "IPAddress": "" if six else ip,
         "IPPrefixLen": 0 if six or not ip else length,
         "IPv6Gateway": "",
         "GlobalIPv6Address": ip if six else "",
         "GlobalIPv6PrefixLen": length if six else 0,
-        "DNSNames": None,
+        "DNSNames": list(peer_names(view.record, endpoint)) if named else None,
     }
+
+
+def _mac_address(ip: str) -> str:
+    """As Docker derives it from an address: a locally administered one with its last four bytes. The pod's own is not told."""
+    return "02:42:" + ipaddress.ip_address(ip).packed[-4:].hex(":") if ip else ""
 
 
 def _pool(network: Network | None) -> Mapping[str, str]:
@@ -273,7 +308,7 @@ def _member(member: ContainerView, network: Network) -> Json:
     return {
         "Name": member.record.name,
         "EndpointID": endpoint.endpoint_id if endpoint is not None else "",
-        "MacAddress": "",
+        "MacAddress": _mac_address(ip),
         "IPv4Address": "" if ":" in ip else address,
         "IPv6Address": address if ":" in ip else "",
     }

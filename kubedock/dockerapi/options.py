@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kubedock.dockerapi import rules, volumes
+from kubedock.dockerapi import health, rules, volumes
 from kubedock.dockerapi.kinds import Kind, optional
 from kubedock.errors import NotImplemented
 
@@ -88,19 +88,19 @@ CONFIG = (
     _honoured("StdinOnce", "boolean"),
     _honoured("Env", "strings", "A name without a value takes the image's variable away.", rules.environment),
     _honoured("Cmd", "command"),
-    _warned("Healthcheck", "object", "Not run yet; `NONE` is fine.", rules.healthcheck),
+    _honoured("Healthcheck", "object", "`CMD` and `CMD-SHELL`; the image's own is not known yet.", health.healthcheck),
     _accepted("ArgsEscaped", "boolean", "Concerns Windows."),
-    _honoured("Image", "string", rule=rules.image),
+    _honoured("Image", "string", "That of a Ryuk is not run: kubedock does its work itself.", rules.image),
     _honoured("Volumes", "set", rules.VOLUMES, rules.anonymous_volumes),
     _honoured("WorkingDir", "string", rule=rules.working_dir),
     _honoured("Entrypoint", "command", '`[]` and `[""]` clear the image\'s.'),
     _warning("NetworkDisabled", "boolean", "every pod is on the cluster's network"),
     _warning("MacAddress", "string", _ADDRESS),
     _accepted("OnBuild", "strings", _BUILD),
-    _honoured("Labels", "map", "`kubedock.workload` chooses the Kubernetes object."),
+    _honoured("Labels", "map", "`kubedock.workload` chooses the Kubernetes object, `org.testcontainers.ryuk` makes a Ryuk."),
     _honoured("StopSignal", "string", rule=rules.stop_signal),
     _honoured("StopTimeout", "integer"),
-    _accepted("Shell", "strings", _BUILD),
+    _honoured("Shell", "strings", "Runs the health check `CMD-SHELL`; else it concerns builds."),
 )
 
 RESOURCES = (
@@ -152,7 +152,7 @@ HOST_CONFIG = (
     _accepted("HostConfig.ContainerIDFile", "string", "Concerns the client, which writes it."),
     _warned("HostConfig.LogConfig", "object", "The kubelet keeps the logs; `json-file` without options is fine.", rules.log_config),
     _honoured("HostConfig.NetworkMode", "string", "`container:` is refused; see the notes for the others.", rules.network_mode),
-    _warned("HostConfig.PortBindings", "ports", "Not published yet.", rules.port_bindings),
+    _honoured("HostConfig.PortBindings", "ports", "TCP ports; others are a warning.", rules.port_bindings),
     _honoured("HostConfig.RestartPolicy", "object", rule=rules.restart_policy),
     _honoured("HostConfig.AutoRemove", "boolean"),
     _warning("HostConfig.VolumeDriver", "string", "volumes are the cluster's", unless=("local",)),
@@ -175,11 +175,13 @@ HOST_CONFIG = (
     _honoured("HostConfig.GroupAdd", "strings", "Numbers; names are refused.", rules.group_add),
     _honoured("HostConfig.IpcMode", "string", "`host`; `container:` is refused.", rules.ipc_mode),
     _warning("HostConfig.Cgroup", "string", "the kubelet places a pod's cgroup"),
-    _warning("HostConfig.Links", "strings", rules.NAMES),
+    _warned("HostConfig.Links", "strings", "Lines of `/etc/hosts`, as things are at the start.", rules.links),
     _warning("HostConfig.OomScoreAdj", "integer", "the kubelet sets it by the pod's quality of service"),
     _honoured("HostConfig.PidMode", "string", "`host`; `container:` is refused.", rules.pid_mode),
     _honoured("HostConfig.Privileged", "boolean"),
-    _warning("HostConfig.PublishAllPorts", "boolean", rules.PORTS),
+    _honoured(
+        "HostConfig.PublishAllPorts", "boolean", "The TCP ports of ExposedPorts: the image's own are not known yet.", rules.nothing
+    ),
     _honoured("HostConfig.ReadonlyRootfs", "boolean"),
     _honoured(
         "HostConfig.SecurityOpt",
@@ -217,9 +219,9 @@ MOUNTS = (
 
 ENDPOINTS = (
     _warned(ENDPOINT + "IPAMConfig", "object", f"Not applied: {_ADDRESS}.", rules.ipam_config),
-    _warning(ENDPOINT + "Links", "strings", rules.NAMES),
+    _honoured(ENDPOINT + "Links", "strings", "What the network does not know itself: as in HostConfig.", rules.links),
     _warning(ENDPOINT + "MacAddress", "string", _ADDRESS),
-    _honoured(ENDPOINT + "Aliases", "strings", "Kept and shown; names do not resolve yet, which is a warning.", rules.aliases),
+    _honoured(ENDPOINT + "Aliases", "strings", "On user-defined networks; names that do not resolve are a warning."),
     _warning(ENDPOINT + "DriverOpts", "map", "the cluster's network has no drivers"),
     _accepted(ENDPOINT + "NetworkID", "string", "The key names the network."),
     _accepted(ENDPOINT + "EndpointID", "string", _REPLY),

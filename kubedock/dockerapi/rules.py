@@ -5,21 +5,17 @@ have the names of their fields.
 """
 
 import ipaddress
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from kubedock.dockerapi import volumes
 from kubedock.dockerapi.kinds import optional
-from kubedock.domain import ids, names, ports, units
+from kubedock.domain import ids, names, ports, publishing, units
 from kubedock.domain import image as references
 from kubedock.errors import InvalidParameter, NotImplemented
 
 Rule = Callable[[Any], str | Iterable[str] | None]
 
-PORTS = "ports are not published yet; the container's own ports can be reached at its pod's address"
-NAMES = "names on networks do not resolve yet"
-NETWORKS = f"networks are records only: {NAMES}"
 VOLUMES = volumes.VOLUMES
 
 LEAST_MEMORY = 6 * 1024 * 1024
@@ -46,7 +42,6 @@ MASKED_PATHS = _words(
 )
 READONLY_PATHS = _words("/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger")
 
-_SUBDOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", re.DOTALL)
 _TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))
 _FALSE = frozenset(("0", "f", "F", "FALSE", "false", "False"))
 
@@ -125,18 +120,6 @@ def working_dir(value: str) -> None:
 def stop_signal(value: str) -> None:
     if value:
         units.signal_name(value)
-
-
-def healthcheck(value: dict[str, Any]) -> str | None:
-    path = "Healthcheck."
-    test = optional("strings", value, "Test", path)
-    for key in ("Interval", "Timeout", "StartPeriod", "StartInterval"):
-        duration = optional("integer", value, key, path)
-        if duration and duration < 1_000_000:
-            raise InvalidParameter(f"{key} in Healthcheck cannot be less than 1ms")
-    if (optional("integer", value, "Retries", path) or 0) < 0:
-        raise InvalidParameter("Retries in Healthcheck cannot be negative")
-    return None if not test or test[0] == "NONE" else "Healthcheck is not run yet: the container has no health"
 
 
 def restart_policy(value: dict[str, Any]) -> None:
@@ -326,12 +309,26 @@ def exposed_ports(value: dict[str, Any]) -> None:
         ports.parse(key)
 
 
-def port_bindings(value: dict[str, Any]) -> str | None:
-    for key, bindings in value.items():
-        ports.parse(key)
+def port_bindings(value: dict[str, Any]) -> tuple[str, ...]:
+    for bindings in value.values():
         for binding in bindings or ():
-            ports.parse_host_port(binding.get("HostPort") or "")
-    return f"PortBindings is not applied: {PORTS}" if value else None
+            port_binding(binding)
+    return tuple(filter(None, (not_published("PortBindings", key) for key in value)))
+
+
+def port_binding(binding: Mapping[str, str | None]) -> tuple[str, str]:
+    """The address, "" for any, and the port or range of ports, as they are written."""
+    host = binding.get("HostIp") or ""
+    if host:
+        _address(host, f"invalid IP address: {host}")
+        host = str(ipaddress.ip_address(host))
+    return host, ports.parse_host_port(binding.get("HostPort") or "")
+
+
+def not_published(field: str, key: str) -> str | None:
+    """The warning where ports of this protocol cannot be published."""
+    protocol = ports.parse(key)[0].protocol
+    return None if protocol in publishing.PROTOCOLS else f"{field} {key} is not applied: only TCP ports are published"
 
 
 def network_mode(value: str) -> str | None:
@@ -341,11 +338,23 @@ def network_mode(value: str) -> str | None:
         raise NotImplemented("NetworkMode container: is not supported: a pod cannot join another one's network")
     if value == "none":
         return "NetworkMode none is not applied: every pod is on the cluster's network"
-    return None if value in ("", "default", "bridge", "host") else f'Network "{value}": {NETWORKS}'
+    return None
 
 
-def aliases(value: list[str]) -> str | None:
-    return f"Aliases are not applied: {NAMES}" if value else None
+def links(value: list[str]) -> None:
+    for text in value:
+        link(text)
+
+
+def link(text: str) -> tuple[str, str]:
+    """The container that is linked, and the name for it: ``db:database``, ``db``, or ``/db:/web/database`` as inspect has it."""
+    if not text:
+        raise InvalidParameter("empty string specified for links")
+    target, *aliases = text.split(":")
+    if len(aliases) > 1:
+        raise InvalidParameter(f"bad format for links: {text}")
+    alias = aliases[0] if aliases else target
+    return (target[1:], alias.rpartition("/")[2]) if target.startswith("/") else (target, alias)
 
 
 def ipam_config(value: dict[str, Any]) -> str | None:
@@ -378,7 +387,7 @@ def extra_host(text: str) -> tuple[str, str] | None:
     bare = address.removeprefix("[").removesuffix("]")
     _address(bare, f'invalid IP address in add-host: "{address}"')
     # /etc/hosts is read in any case of letters, Kubernetes takes lower case only.
-    return (name.lower(), bare) if _SUBDOMAIN.fullmatch(name.lower()) else None
+    return (name.lower(), bare) if names.is_subdomain(name.lower()) else None
 
 
 def _address(text: str, sentence: str) -> None:

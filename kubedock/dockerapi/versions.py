@@ -23,12 +23,14 @@ def parse(text: str) -> Version:
 
 
 def _aliases_with_id(reply: Json) -> Json:
-    """Before 1.45 a container's aliases held its short id on networks that have names."""
+    """Before 1.45 a container's aliases held its short id and its host name on networks that have names."""
     settings = reply["NetworkSettings"]
+    hostname = (reply.get("Config") or {}).get("Hostname", "")
+    names = [ids.short(reply["Id"]), *([hostname] if hostname else [])]
     networks = {
         name: endpoint
         if name in ("bridge", "host", "none")
-        else {**endpoint, "Aliases": [*(endpoint["Aliases"] or ()), ids.short(reply["Id"])]}
+        else {**endpoint, "Aliases": list(dict.fromkeys((*(endpoint["Aliases"] or ()), *names)))}
         for name, endpoint in settings["Networks"].items()
     }
     return {**reply, "NetworkSettings": {**settings, "Networks": networks}}

@@ -2,7 +2,7 @@
 
 import posixpath
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from kubedock.dockerapi.kinds import optional
 from kubedock.domain import names, units
@@ -25,9 +25,15 @@ _TMPFS_USUAL = frozenset(("rw", ""))
 _OPTIONS_OF = {"BindOptions": "bind", "VolumeOptions": "volume", "TmpfsOptions": "tmpfs"}
 
 
-def is_socket(source: str) -> bool:
-    """A host path is Docker's own socket."""
-    return source.endswith("/docker.sock")
+class LeftOut(NamedTuple):
+    """Docker's own socket, which is not mounted; its ``target`` is taken all the same."""
+
+    target: str
+
+
+def is_socket(source: str, target: str) -> bool:
+    """A bind is of Docker's own socket: whatever its path is, it is mounted where programs look for it."""
+    return source.endswith("/docker.sock") or target.endswith("/docker.sock")
 
 
 def clean(path: str) -> str:
@@ -37,19 +43,19 @@ def clean(path: str) -> str:
 
 def mounts_of(config: Mapping[str, Any], host: Mapping[str, Any]) -> tuple[Mount, ...]:
     """All that a request mounts besides HostConfig.Tmpfs; what is left out with a warning is not there."""
-    asked = [mount for text in host.get("Binds") or () if (mount := parse_bind(text)) is not None]
-    asked += [mount for value in host.get("Mounts") or () if (mount := parse_mount(value)) is not None]
+    asked = [*map(parse_bind, host.get("Binds") or ()), *map(parse_mount, host.get("Mounts") or ())]
     taken = {clean(path) for path in host.get("Tmpfs") or ()}
     for mount in asked:
         if mount.target in taken:
             raise InvalidParameter(f"Duplicate mount point: {mount.target}")
         taken.add(mount.target)
     anonymous = {clean(path) for path in config.get("Volumes") or ()} - taken
-    return (*asked, *(Mount("volume", path, anonymous=True) for path in sorted(anonymous)))
+    mounts = (mount for mount in asked if isinstance(mount, Mount))
+    return (*mounts, *(Mount("volume", path, anonymous=True) for path in sorted(anonymous)))
 
 
-def parse_bind(text: str) -> Mount | None:
-    """One entry of HostConfig.Binds: ``name:/path[:mode]`` or ``/path``; None for docker.sock."""
+def parse_bind(text: str) -> Mount | LeftOut:
+    """One entry of HostConfig.Binds: ``name:/path[:mode]`` or ``/path``."""
     parts = text.split(":")
     if parts[0] == "" or len(parts) > 3 or (len(parts) == 2 and _valid_mode(parts[1])):
         raise InvalidParameter(f"invalid volume specification: '{text}'")
@@ -64,12 +70,11 @@ def parse_bind(text: str) -> Mount | None:
         raise InvalidParameter(f"invalid volume specification: '{text}': {error}") from None
     if kind == "volume":
         return _volume(source, target, read_only="ro" in mode.split(","))
-    _refuse_bind(source)
-    return None
+    return _bind(source, target)
 
 
-def parse_mount(value: Mapping[str, Any]) -> Mount | None:
-    """One entry of HostConfig.Mounts; None for docker.sock."""
+def parse_mount(value: Mapping[str, Any]) -> Mount | LeftOut:
+    """One entry of HostConfig.Mounts."""
     kind = value.get("Type") or ""
     for key, owner in _OPTIONS_OF.items():
         if value.get(key) is not None and owner != kind:
@@ -89,8 +94,7 @@ def parse_mount(value: Mapping[str, Any]) -> Mount | None:
                 raise _misconfigured(kind, "field Source must not be empty")
             if not source.replace("\\", "/").startswith("/"):
                 raise _misconfigured(kind, f"invalid mount path: '{source}' mount path must be absolute")
-            _refuse_bind(source)
-            return None
+            return _bind(source, target)
         case "npipe" | "cluster" | "image":
             raise NotImplemented(f"mounts of type {kind} are not supported: a pod has no such thing")
     raise _misconfigured(kind, "mount type unknown")
@@ -114,11 +118,11 @@ def ignored_tmpfs_options(options: str) -> list[str]:
     ]
 
 
-def warnings_of(mounts: Iterable[Mount | None]) -> tuple[str, ...]:
-    """What has to be said about some mounts; None stands for one that was left out."""
+def warnings_of(mounts: Iterable[Mount | LeftOut]) -> tuple[str, ...]:
+    """What has to be said about some mounts."""
     found = list(mounts)
-    volumes = any(mount is not None and mount.kind == "volume" for mount in found)
-    return (VOLUMES,) * volumes + (SOCKET_LEFT_OUT,) * (None in found)
+    volumes = any(isinstance(mount, Mount) and mount.kind == "volume" for mount in found)
+    return (VOLUMES,) * volumes + (SOCKET_LEFT_OUT,) * any(isinstance(mount, LeftOut) for mount in found)
 
 
 def destination(path: str) -> str:
@@ -138,9 +142,10 @@ def _volume(source: str, target: str, *, read_only: bool) -> Mount:
     return Mount("volume", target, source, read_only=read_only, anonymous=not source)
 
 
-def _refuse_bind(source: str) -> None:
-    if not is_socket(source):
+def _bind(source: str, target: str) -> LeftOut:
+    if not is_socket(source, target):
         raise NotImplemented(NO_BINDS.format(source=source))
+    return LeftOut(target)
 
 
 def _target(kind: str, target: str) -> str:

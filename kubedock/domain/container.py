@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from kubedock.domain.health import Healthcheck
 from kubedock.domain.network import Endpoint
 from kubedock.domain.volume import Mount
 
-Workload = Literal["pod", "deployment"]
+Workload = Literal["pod", "deployment", "inside"]
+"""What runs a container: a Kubernetes object, or kubedock itself (``engine.inside``)."""
 RestartName = Literal["no", "on-failure", "always", "unless-stopped"]
 
 
@@ -31,6 +33,21 @@ class Port:
     @property
     def key(self) -> str:
         """Docker's spelling: ``8080/tcp``."""
+        return f"{self.number}/{self.protocol}"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A container's port and where it is listened on for it, as clients are shown it: an address and a number."""
+
+    number: int
+    protocol: str
+    host_ip: str
+    host_port: int
+
+    @property
+    def key(self) -> str:
+        """Docker's spelling of the container's port."""
         return f"{self.number}/{self.protocol}"
 
 
@@ -66,6 +83,7 @@ class ContainerSpec:
     ``entrypoint`` and ``command`` are None where the image decides; an empty ``entrypoint`` clears the image's.
     ``env`` keeps its order; a value of None takes the image's variable away (``-e NAME`` without a value).
     ``user`` and ``group`` are numbers or None for the image's. ``stop_signal`` is a name without SIG, or "".
+    ``links`` are containers of the default network and the names for them.
     ``domain`` words only; durations in seconds.
     """
 
@@ -103,6 +121,8 @@ class ContainerSpec:
     runtime: str = ""
     platform: str = ""
     asked: Mapping[str, Any] = field(default_factory=dict)
+    links: tuple[tuple[str, str], ...] = ()
+    healthcheck: Healthcheck | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +144,8 @@ class ContainerRecord:
     ``run`` counts the starts (0: never started); ``object_name`` is the pod's or the Deployment's name of that run,
     None while there is none. ``started_at`` belongs to the current run and is written once, when it is first seen to
     run. ``outcome`` is that of the run when it has ended. ``stopped`` says that the user ended it (unless-stopped and
-    on-failure do not bring it back then). ``restarting`` says that the policy will start the next run.
+    on-failure do not bring it back then). ``restarting`` says that the policy will start the next run. ``published``
+    is what is listened on for the run; after its end it is only remembered, so that the next run gets the same numbers.
     """
 
     id: str
@@ -142,6 +163,7 @@ class ContainerRecord:
     restarting: bool = False
     removing: bool = False
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
+    published: tuple[Published, ...] = ()
 
     @property
     def short_id(self) -> str:

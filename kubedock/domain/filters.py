@@ -164,7 +164,7 @@ def _by_status(wanted: Filters, _others: Sequence[ContainerView]) -> Test:
 
 def _by_health(wanted: Filters, _others: Sequence[ContainerView]) -> Test:
     _one_of(wanted, "health", HEALTHS)
-    return lambda _view: _exact(wanted, "health", "none")
+    return lambda view: _exact(wanted, "health", view.health.status if view.health is not None else "none")
 
 
 def _one_of(wanted: Filters, key: str, values: Sequence[str]) -> None:
@@ -238,11 +238,16 @@ def _by_volume(wanted: Filters, _others: Sequence[ContainerView]) -> Test:
 
 
 def _by_port(wanted: Filters, _others: Sequence[ContainerView]) -> Test:
-    exposed = _port_keys(wanted, "expose")
-    _port_keys(wanted, "publish")  # nothing is published yet, so none of them fits
+    """One of its own ports, or one of the ports of this machine that they are published to."""
+    exposed, published = _port_keys(wanted, "expose"), _port_keys(wanted, "publish")
     if not wanted.get("expose") and not wanted.get("publish"):
         return lambda _view: True
-    return lambda view: view.status.running and any(port.key in exposed for port in view.record.spec.ports)
+
+    def test(view: ContainerView) -> bool:
+        own = view.has_ports and any(port.key in exposed for port in view.record.spec.ports)
+        return own or any(f"{each.host_port}/{each.protocol}" in published for each in view.published)
+
+    return test
 
 
 def _port_keys(wanted: Filters, key: str) -> frozenset[str]:

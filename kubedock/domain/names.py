@@ -14,6 +14,7 @@ LABEL_LENGTH = 63
 
 _CONTAINER = re.compile(RESTRICTED + "+")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_SUBDOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", re.DOTALL)
 _UNSAFE = re.compile(r"[^a-z0-9]+")
 
 
@@ -43,8 +44,8 @@ walnut wharf willow wren yacht
 
 
 def random_name(random: Random) -> str:
-    """Two words for a container that was given none."""
-    return f"{random.choice(ADJECTIVES)}_{random.choice(NOUNS)}"
+    """Two words for a container that was given none; with a hyphen, so that they are a name in the cluster's DNS."""
+    return f"{random.choice(ADJECTIVES)}-{random.choice(NOUNS)}"
 
 
 def container_name(text: str) -> str:
@@ -70,6 +71,11 @@ def volume_name(text: str) -> str:
 def is_label(text: str) -> bool:
     """Text is a DNS-1123 label: what the API server takes for a hostname and an object's name."""
     return _LABEL.fullmatch(text) is not None
+
+
+def is_subdomain(text: str) -> bool:
+    """Text is a DNS-1123 subdomain: what the API server takes for a name in a pod's ``/etc/hosts``."""
+    return _SUBDOMAIN.fullmatch(text) is not None
 
 
 def slug(text: str, length: int = LABEL_LENGTH) -> str:

@@ -8,20 +8,25 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class EndpointRequest:
-    """What a client asks of one network; ``asked`` is its EndpointSettings, kept only to be shown again."""
+    """What a client asks of one network; ``asked`` is its EndpointSettings, kept only to be shown again.
+
+    ``links`` are other containers and the container's own names for them.
+    """
 
     aliases: tuple[str, ...] = ()
     asked: Mapping[str, Any] = field(default_factory=dict)
+    links: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A container's place on one network. ``aliases`` are what was asked; addresses come from the pod."""
+    """A container's place on one network. ``aliases`` and ``links`` are what was asked; addresses come from the pod."""
 
     network_id: str
     endpoint_id: str
     aliases: tuple[str, ...] = ()
     asked: Mapping[str, Any] = field(default_factory=dict)
+    links: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,22 @@ def parse_duration(text: str) -> float:
     return -seconds if text.startswith("-") else seconds
 
 
+def go_duration(seconds: float) -> str:
+    """A duration as Go writes it: ``1m30s``, ``1.5s``, ``50ms``."""
+    left = round(seconds * 10**9)
+    for unit, size in (("ns", 1), ("µs", 10**3), ("ms", 10**6)):
+        if 0 < left < size * 1000:
+            return f"{_decimal(left, size)}{unit}"
+    minutes, left = divmod(left, 60 * 10**9)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h" * (hours > 0) + f"{minutes}m" * (hours + minutes > 0) + f"{_decimal(left, 10**9)}s"
+
+
+def _decimal(number: int, size: int) -> str:
+    whole, rest = divmod(number, size)
+    return f"{whole}.{rest:0{len(str(size)) - 1}}".rstrip("0") if rest else str(whole)
+
+
 def parse_timestamp(text: str, now: datetime) -> datetime | None:
     """As ``parse_instant``, cut to microseconds."""
     instant = parse_instant(text, now)

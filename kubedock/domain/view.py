@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from kubedock.domain.container import ContainerRecord
+from kubedock.domain.container import ContainerRecord, Published
+from kubedock.domain.health import Health
 from kubedock.domain.imageconfig import ImageConfig, RegistryImage
 from kubedock.domain.network import Network
 from kubedock.domain.status import Observed, Status
@@ -16,7 +17,8 @@ NOTHING_KNOWN = ImageConfig()
 class ContainerView:
     """A container as a client sees it. ``networks`` are those of its endpoints, by network id; ``now`` for ages.
 
-    ``execs`` are the ids of those that have not ended.
+    ``execs`` are the ids of those that have not ended. ``health`` is None where no check was asked for, or none was begun.
+    ``gateway`` is the address where its published ports are reached.
     """
 
     record: ContainerRecord
@@ -25,6 +27,18 @@ class ContainerView:
     networks: Mapping[str, Network] = field(default_factory=dict)
     now: datetime | None = None
     execs: tuple[str, ...] = ()
+    health: Health | None = None
+    gateway: str = ""
+
+    @property
+    def has_ports(self) -> bool:
+        """Its ports can be told of: it runs, and is not between two runs of its policy."""
+        return self.record.alive and self.status.running
+
+    @property
+    def published(self) -> tuple[Published, ...]:
+        """Where its ports are listened on now."""
+        return self.record.published if self.has_ports else ()
 
     @property
     def ip(self) -> str:

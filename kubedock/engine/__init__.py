@@ -6,10 +6,14 @@ from kubedock.engine.containers import Containers
 from kubedock.engine.core import Core
 from kubedock.engine.events import EventBus
 from kubedock.engine.execs import Execs
+from kubedock.engine.health import HealthChecks
 from kubedock.engine.images import Images
+from kubedock.engine.inside import Inside
 from kubedock.engine.lifecycle import Lifecycle
 from kubedock.engine.logs import Logs
+from kubedock.engine.naming import Names
 from kubedock.engine.networks import Networks
+from kubedock.engine.reaping import Reaping
 from kubedock.engine.system import System
 from kubedock.engine.volumes import Volumes
 from kubedock.engine.workloads import Workloads
@@ -33,10 +37,16 @@ class Engine:
     @classmethod
     def of(cls, core: Core) -> "Engine":
         """All groups over these parts."""
-        images, networks, volumes = Images(core), Networks(core), Volumes(core)
+        names = Names(core)
+        images, networks, volumes = Images(core), Networks(core, names), Volumes(core)
         lifecycle = Lifecycle(core, networks)
-        workloads = Workloads(core, lifecycle)
+        lifecycle.followers.append(names)
+        lifecycle.relabel = names.relabel
+        inside = Inside(core)
+        workloads = Workloads(core, lifecycle, inside)
         containers = Containers(core, lifecycle, workloads, images, networks, volumes)
+        inside.reaper = Reaping(core, containers, networks, volumes, images)
         system = System(core, images=images, networks=networks, volumes=volumes)
         logs, execs = Logs(core, lifecycle), Execs(core, lifecycle)
+        HealthChecks(core, lifecycle, execs)
         return cls(core, containers, logs, execs, images, networks, volumes, core.events, system, workloads)

@@ -14,10 +14,13 @@ from kubedock.domain.network import Endpoint, EndpointRequest, Network
 from kubedock.domain.status import status
 from kubedock.domain.view import ContainerView
 from kubedock.domain.volume import Mount
+from kubedock.engine.addresses import wait_for_address
 from kubedock.engine.core import Core
 from kubedock.engine.images import Images
 from kubedock.engine.lifecycle import Lifecycle
+from kubedock.engine.linking import resolved
 from kubedock.engine.networks import Networks
+from kubedock.engine.publishing import Publishing
 from kubedock.engine.starting import Starting
 from kubedock.engine.stopping import Stopping
 from kubedock.engine.volumes import Volumes
@@ -64,8 +67,11 @@ class Containers:
     ) -> None:
         self._core, self._lifecycle, self._workloads = core, lifecycle, workloads
         self._images, self._networks, self._volumes = images, networks, volumes
-        starting = Starting(core, lifecycle, workloads)
-        stopping = Stopping(core, lifecycle, workloads, starting)
+        self._names = networks.names
+        publishing = Publishing(core)
+        lifecycle.followers.append(publishing)
+        starting = Starting(core, lifecycle, workloads, publishing, self._names)
+        stopping = Stopping(core, lifecycle, workloads, starting, self._names)
         self.start = starting.start
         self.stop, self.kill, self.restart = stopping.stop, stopping.kill, stopping.restart
         lifecycle.restart = starting.restart_by_policy
@@ -80,7 +86,7 @@ class Containers:
         """A new container, not started. NameTaken, NoSuchImage, NoSuchNetwork; InvalidParameter for what makes no sense."""
         if name is not None:
             name = container_name(name)
-        spec = self._with_workload(spec)
+        spec = resolved(self._core, self._with_workload(spec))
         image = self._images.require(spec.image)
         container_id = self._core.new_id()
         places = self._places(spec, endpoints)
@@ -96,9 +102,11 @@ class Containers:
         )
         record = self._add(record)
         self._lifecycle.publish(record, "create")
-        return Created(record.id, warnings)
+        return Created(record.id, (*warnings, *self._names.warnings(record)))
 
     def _with_workload(self, spec: ContainerSpec) -> ContainerSpec:
+        if spec.workload == "inside":
+            return spec
         comes_back = spec.restart.name in ("always", "unless-stopped")
         wanted = "deployment" if spec.workload == "deployment" else self._core.workload
         if wanted == "deployment" and not comes_back:
@@ -137,7 +145,7 @@ class Containers:
             if network.id not in requests or request.aliases or request.asked:
                 requests[network.id] = request
         return {
-            network_id: Endpoint(network_id, self._core.new_id(), request.aliases, request.asked)
+            network_id: Endpoint(network_id, self._core.new_id(), request.aliases, request.asked, request.links)
             for network_id, request in requests.items()
         }
 
@@ -147,25 +155,14 @@ class Containers:
         """A container as it is now. One that has just begun to run gets a moment for its address to be known."""
         record = self._core.containers.find(ref)
         view = self._view(record)
-        if view.status.state == "running" and not view.ip and record.started_at is not None:
-            left = self._core.limits.address - (self._core.now() - record.started_at).total_seconds()
+        has_address = record.spec.workload != "inside"
+        if has_address and view.status.state == "running" and not view.ip and record.started_at is not None:
+            # The time of its start may be whole seconds, and is that much too early then.
+            left = self._core.limits.address + 1.0 - (self._core.now() - record.started_at).total_seconds()
             if left > 0:
-                self._wait_for_address(record, min(left, self._core.limits.address))
+                wait_for_address(self._core, record, min(left, self._core.limits.address))
                 view = self._view(self._core.containers.find(record.id))
         return view
-
-    def _wait_for_address(self, record: ContainerRecord, seconds: float) -> None:
-        with self._core.bell.listening(record.id) as changed:
-            waited = 0.0
-            began = self._core.now()
-            while waited < seconds:
-                observed = self._core.watcher.observed(record.short_id, record.run)
-                now = self._core.containers.get(record.id)
-                if (observed is not None and observed.ip) or now is None or not now.alive:
-                    return
-                changed.wait(seconds - waited)
-                changed.clear()
-                waited = (self._core.now() - began).total_seconds()
 
     def views(self) -> list[ContainerView]:
         """All of them, for other groups' questions (who uses this image, who is on this network)."""
@@ -179,7 +176,16 @@ class Containers:
             if network is not None:
                 networks[network_id] = network
         execs = tuple(self._core.sessions.execs.unfinished(record.id))
-        return ContainerView(record, observed, status(record, observed), networks, self._core.now(), execs)
+        return ContainerView(
+            record,
+            observed,
+            status(record, observed),
+            networks,
+            self._core.now(),
+            execs,
+            health=self._core.sessions.healths.of(record),
+            gateway=self._core.gateway,
+        )
 
     # --- change ----------------------------------------------------------------------------------------------------
 
@@ -194,6 +200,11 @@ class Containers:
         change = self._core.containers.update(record.id, lambda r: replace(r, name=name))
         if change is None:
             raise NoSuchContainer(ref)
+        try:
+            self._names.changed(change.before, change.after)
+        except KubedockError:
+            self._core.containers.update(record.id, lambda r: replace(r, name=record.name))
+            raise
         self._lifecycle.publish(change.after, "rename", oldName=f"/{record.name}")
 
     def resize(self, ref: str, *, height: int, width: int) -> None:
@@ -234,6 +245,7 @@ class Containers:
                     self._workloads.end_hard(record, keep_log=keep_log)
                 else:
                     self._workloads.put_away(record, keep_log=keep_log)
+            self._names.release(record)
         except Exception:
             self._core.containers.update(record.id, lambda r: replace(r, removing=False))
             self._lifecycle.tell(record.id)

@@ -1,11 +1,12 @@
 """What the use cases share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from kubedock.background.drain import Drain
+from kubedock.background.health import Prober
 from kubedock.background.listeners import Listeners
 from kubedock.background.logfeed import LogFeeds
 from kubedock.background.lookups import Lookups
@@ -21,6 +22,9 @@ from kubedock.registry.inspector import Inspector
 from kubedock.state.archive import LogArchive
 from kubedock.state.sessions import Bell, Sessions
 from kubedock.state.store import Store
+
+PortMode = Literal["auto", "direct", "forward"]
+"""How published ports reach their container: by its pod's address, through the API server, or as it turns out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,9 @@ class Limits:
 class Core:
     """The parts that the groups of use cases work with; built once by ``runtime``.
 
-    ``now`` and ``new_id`` (64 hex digits) are arguments, so that tests can decide them. Without an ``inspector`` no registry
-    is asked. ``platform`` is that of the nodes, as in ``linux/amd64``.
+    ``now`` and ``new_id`` (64 hex digits) are arguments, so that tests can decide them. ``publish_on`` are the addresses
+    of this machine that ports are published on where the client names none, ``gateway`` is the one for clients elsewhere.
+    Without an ``inspector`` no registry is asked. ``platform`` is that of the nodes, as in ``linux/amd64``.
     """
 
     cluster: Cluster
@@ -61,6 +66,7 @@ class Core:
     events: EventBus
     tasks: Tasks
     drain: Drain
+    prober: Prober
     listeners: Listeners
     lookups: Lookups
     defaults: PodDefaults
@@ -68,5 +74,8 @@ class Core:
     workload: Literal["auto", "pod", "deployment"]
     now: Callable[[], datetime]
     new_id: Callable[[], str]
+    publish_on: Sequence[str]
+    port_mode: PortMode = "auto"
+    gateway: str = "127.0.0.1"
     inspector: Inspector | None = None
     platform: str = "linux/amd64"

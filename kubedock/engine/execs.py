@@ -1,5 +1,6 @@
 """The use cases of exec: a command in a container that runs. Execs live in this process and are never stored."""
 
+from kubedock.domain.container import ContainerRecord
 from kubedock.domain.exec import Exec, ExecSpec, ExecStart, Size
 from kubedock.domain.status import status
 from kubedock.engine.core import Core
@@ -61,6 +62,23 @@ class Execs:
     def inspect(self, exec_id: str) -> Exec:
         """As it is now. NoSuchExec."""
         return self._execs.find(exec_id)
+
+    # --- kubedock's own --------------------------------------------------------------------------------------------
+
+    def begun(self, record: ContainerRecord, spec: ExecSpec) -> Exec:
+        """One that kubedock runs itself: it is shown and told of as any other, and runs from now on."""
+        made = Exec(self._core.new_id(), record.id, spec, started=True)
+        self._execs.add(made)
+        self._tell(made, f"exec_create: {spec.shown}")
+        self._tell(made, f"exec_start: {spec.shown}")
+        return made
+
+    def ended(self, begun: Exec, exit_code: int) -> None:
+        """Such a one has ended; nobody will ask for it any more."""
+        self._ended(begun, exit_code)
+        self._execs.drop(begun)
+
+    # --- what they have in common ----------------------------------------------------------------------------------
 
     def _require_running(self, container_id: str) -> None:
         record = self._core.containers.get(container_id)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Generator, Sequence
 from kubedock.cluster import Channels
 from kubedock.cluster.protocol import ERROR, STDERR, STDIN, STDOUT
 from kubedock.domain.exec import Exec, Wrapped, wrapped
-from kubedock.domain.status import COMMAND_NOT_RUNNABLE, KILLED
+from kubedock.domain.status import COMMAND_NOT_FOUND, COMMAND_NOT_RUNNABLE, KILLED
 from kubedock.engine.core import Core
 from kubedock.errors import KubedockError, NotFound, NotRunning
 from kubedock.streams.cancel import Cancel
-from kubedock.streams.channels import ExitStatus, exit_status
+from kubedock.streams.channels import RUNTIME, ExitStatus, exit_status
 from kubedock.streams.pump import Client, Pump, send_size
 
 logger = logging.getLogger(__name__)
@@ -19,8 +19,12 @@ logger = logging.getLogger(__name__)
 UNKNOWN = 255
 """The exit code where the connection broke: what the command did is not known."""
 LOST = "kubedock: the connection to the exec broke: its exit code is not known"
-RUNTIME = "OCI runtime exec failed"
 RELATIVE = f"{RUNTIME}: exec failed: unable to start container process: Cwd must be an absolute path: unknown"
+NO_PROGRAMS = (
+    f'{RUNTIME}: exec failed: unable to start container process: exec: "%s": executable file not found in $PATH:'
+    " kubedock does Ryuk's work itself, there is no program in this container"
+)
+"""As from the real Ryuk's image, which has no shell either: the Go library tries one and goes on without."""
 OLD_CLUSTER = "the cluster cannot end an exec's input (Kubernetes before 1.30): %s goes on with its input open"
 
 Batch = Sequence[tuple[int, bytes]]
@@ -116,6 +120,9 @@ class Executing:
             if not record.alive or observed is None or observed.deleted:
                 raise NotRunning(identity)
             asked = record.spec
+            if asked.workload == "inside":
+                self._end(COMMAND_NOT_FOUND)
+                return _line(NO_PROGRAMS % spec.argv[0])
             self._wrapped = wrapped(spec, user=asked.user, group=asked.group, working_dir=asked.working_dir)
             self._channels = self._core.cluster.exec(observed.pod, self._wrapped.argv, stdin=spec.stdin, tty=spec.tty)
         except (NotFound, NotRunning):
@@ -182,8 +189,7 @@ class Executing:
             if f'"{tool}": executable file not found' in found.message:
                 text = f"kubedock: an exec with {what} needs a program {tool} in the image, and this image has none"
                 return ExitStatus(COMMAND_NOT_RUNNABLE, text)
-        at = found.message.find(RUNTIME)
-        return found._replace(message=found.message[max(at, 0) :])
+        return found._replace(message=found.reason)
 
     def _lost(self) -> bytes:
         """What has to be said where the connection ended without a status."""

@@ -46,6 +46,16 @@ class Follower(Protocol):
         """The container has been removed."""
 
 
+class InstanceFollower(Protocol):
+    """Who follows, within a run, the instances of a Deployment's container as well. Called as a Follower is."""
+
+    def instance_began(self, record: ContainerRecord) -> None:
+        """The kubelet or the controllers have brought the container back: it runs anew."""
+
+    def instance_ended(self, record: ContainerRecord) -> None:
+        """The instance has ended; the next one is to come."""
+
+
 @dataclass(frozen=True, slots=True)
 class Incarnation:
     """The instance of a Deployment's container that was told of last: its pod's uid, the kubelet's count, and its end."""
@@ -59,7 +69,7 @@ NEVER_SEEN = Incarnation("")
 
 
 class Lifecycle:
-    """Takes changes over. ``restart``, ``remove`` and ``save_instance`` are what it hands to ``Tasks``; set by the Engine."""
+    """Takes changes over. ``restart``, ``remove`` and so on are what it hands to ``Tasks``; set by the Engine."""
 
     def __init__(self, core: Core, networks: Networks) -> None:
         """Begin to listen to the watcher."""
@@ -71,7 +81,9 @@ class Lifecycle:
         self.restart: Callable[[str], None]
         self.remove: Callable[[str, int], None]
         self.save_instance: SaveInstance
+        self.relabel: Callable[[str], None]
         self.followers: list[Follower] = []
+        self.instance_followers: list[InstanceFollower] = []
         core.watcher.on_change = self.changed
 
     def changed(self, short_id: str) -> None:
@@ -178,10 +190,16 @@ class Lifecycle:
                 if step or not seen.ended:
                     self.publish(before, "die", exitCode=str(end.exit_code if end else KILLED))
                 self.publish(record, "start")
-            if not again:
+            if again:
+                self._core.tasks.submit(f"labels of {record.short_id}", lambda: self.relabel(record.id))
+            else:
                 self._keep(record, Segment(record.run, record.restart_count - 1), observed, previous=True)
             seen = Incarnation(observed.uid, observed.restart_count)
+            for follower in self.instance_followers:
+                follower.instance_began(record)
         if observed.terminated is not None and not observed.running and not seen.ended and not record.stopped:
+            for follower in self.instance_followers:
+                follower.instance_ended(record)
             self.publish(record, "die", exitCode=str(observed.terminated.exit_code))
             self._keep(record, Segment(record.run, record.restart_count), observed, previous=False)
             seen = replace(seen, ended=True)
@@ -199,12 +217,13 @@ class Lifecycle:
 
     def _end(self, record: ContainerRecord, outcome: Outcome) -> None:
         again = outcome.started and self._comes_back(record, outcome)
+        # Before anybody can see that it has ended: its ports are free when its stop is answered.
+        for follower in self.followers:
+            follower.ended(replace(record, outcome=outcome, restarting=again))
         change = self._core.containers.update(record.id, lambda r: replace(r, outcome=outcome, restarting=again))
         if change is None:
             return
         record = change.after
-        for follower in self.followers:
-            follower.ended(record)
         if not outcome.started:
             return
         if outcome.oom_killed:

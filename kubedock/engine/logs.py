@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kubedock.domain.container import ContainerRecord
 from kubedock.engine.attaching import LiveOutput
@@ -77,6 +77,8 @@ class Logs:
         release = ExitStack()
         if not query.stream:
             batches = Follower(self._core, record, log, cancel).batches() if query.logs else _nothing()
+        elif record.alive and record.started_at is not None and not query.logs and record.spec.workload == "inside":
+            batches = Follower(self._core, record, replace(log, tail=0), cancel).batches()
         elif record.alive and record.started_at is not None and not query.logs:
             live = LiveOutput(self._core, record, cancel, stdout=query.stdout, stderr=query.stderr)
             release.callback(live.close)

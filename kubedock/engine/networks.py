@@ -1,9 +1,9 @@
-"""Networks: records with Docker's rules. Addresses are what clients read, not what the cluster routes."""
+"""Networks: records with Docker's rules. Subnets are what clients read, not what the cluster routes; names are real."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
 from typing import Any
 
 from kubedock.domain import filters, ids
@@ -14,7 +14,18 @@ from kubedock.domain.network import PREDEFINED, Endpoint, EndpointRequest, Netwo
 from kubedock.domain.status import status
 from kubedock.domain.view import ContainerView, NetworkView
 from kubedock.engine.core import Core
-from kubedock.errors import Conflict, Forbidden, InvalidParameter, NoSuchNetwork, NotFound, NotImplemented, System
+from kubedock.engine.naming import Names
+from kubedock.errors import (
+    AliasOnPredefined,
+    Conflict,
+    Forbidden,
+    InvalidParameter,
+    KubedockError,
+    NoSuchNetwork,
+    NotFound,
+    NotImplemented,
+    System,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -45,11 +56,12 @@ class PredefinedNetwork(Forbidden):
 class Networks:
     """The use cases of networks. The three built-in ones are there from the beginning."""
 
-    def __init__(self, core: Core) -> None:
-        """Make the built-in networks where the store does not have them yet."""
-        self._core = core
+    def __init__(self, core: Core, names: Names) -> None:
+        """Make the built-in networks where the store does not have them yet. ``names`` are those of their containers."""
+        self._core, self.names = core, names
         for name in PREDEFINED:
-            config = [_pool(BRIDGE_SUBNET)] if name == "bridge" else []
+            # Clients in a container take the bridge's gateway for the address of published ports.
+            config = [{"Subnet": str(BRIDGE_SUBNET), "Gateway": core.gateway}] if name == "bridge" else []
             ipam = {"Driver": "default", "Options": None, "Config": config}
             try:
                 core.networks.add(Network(core.new_id(), name, _DRIVERS[name], core.now(), ipam=ipam))
@@ -125,10 +137,8 @@ class Networks:
         record, network = self._core.containers.find(container), self.resolve(ref)
         running = self._running(record)
         if network.predefined and request.aliases:
-            raise InvalidParameter(
-                "invalid endpoint settings:\nnetwork-scoped aliases are only supported for user-defined networks"
-            )
-        endpoint = Endpoint(network.id, self._core.new_id(), request.aliases, request.asked)
+            raise AliasOnPredefined
+        endpoint = Endpoint(network.id, self._core.new_id(), request.aliases, request.asked, request.links)
 
         def change(before: ContainerRecord) -> ContainerRecord:
             if before.removing:
@@ -169,8 +179,15 @@ class Networks:
     # --- parts -------------------------------------------------------------------------------------------------
 
     def _update(self, record: ContainerRecord, change: Callable[[ContainerRecord], ContainerRecord]) -> None:
-        if self._core.containers.update(record.id, change) is None:
+        """Change a container's places, and its names with them; all or nothing."""
+        made = self._core.containers.update(record.id, change)
+        if made is None:
             raise _marked_for_removal(record)
+        try:
+            self.names.changed(made.before, made.after)
+        except KubedockError:
+            self._core.containers.update(record.id, lambda now: replace(now, endpoints=made.before.endpoints))
+            raise
 
     def _check_modes(self, record: ContainerRecord, network: Network) -> None:
         if network.name == "host":
@@ -199,7 +216,7 @@ class Networks:
             state = status(record, observed)
             if state.running:
                 mine = {key: networks[key] for key in record.endpoints if key in networks}
-                views.append(ContainerView(record, observed, state, mine, now))
+                views.append(ContainerView(record, observed, state, mine, now, gateway=self._core.gateway))
         return views
 
     def _view(self, network: Network, running: Iterable[ContainerView]) -> NetworkView:
@@ -227,7 +244,8 @@ class Networks:
             taken.append(pool)
             config.append({"Gateway": _first(pool), **entry})
         if not any(ip_network(entry["Subnet"], strict=False).version == 4 for entry in config):
-            config.insert(0, _pool(_free(taken)))
+            # Not with the gateway in it: a client that finds its server's address in a network believes to be on that one.
+            config.insert(0, _pool(_free([*taken, ip_network(self._core.gateway)])))
         return {"Driver": request.ipam.get("Driver") or "default", "Options": request.ipam.get("Options"), "Config": config}
 
     def list(self, wanted: Filters) -> list[NetworkView]:
@@ -266,9 +284,12 @@ def _checked(entry: Mapping[str, Any]) -> IPv4Network | IPv6Network:
     if not text:
         raise InvalidParameter("invalid network config:\ninvalid subnet : a subnet is needed for a gateway or a range")
     try:
-        return ip_network(text, strict=False)
+        pool = ip_network(text, strict=False)
     except (ValueError, TypeError):
         raise InvalidParameter(f"invalid network config:\ninvalid subnet {text}") from None
+    if ip_interface(text).ip != pool.network_address:
+        raise InvalidParameter(f"invalid network config:\ninvalid subnet {text}: it should be {pool}")
+    return pool
 
 
 def _checked_driver(driver: str) -> str:

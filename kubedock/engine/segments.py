@@ -27,6 +27,12 @@ def current_segment(record: ContainerRecord) -> Segment | None:
     return Segment(record.run, record.restart_count if record.spec.workload == "deployment" else 0)
 
 
+def open_log(core: Core, pod: str, options: LogOptions) -> ByteStream:
+    """A pod's log, from the cluster; of a run that has no pod, the one that is written here."""
+    own = core.sessions.own_logs.get(pod)
+    return core.cluster.logs(pod, options) if own is None else own.open(follow=options.follow)
+
+
 @dataclass(frozen=True, slots=True)
 class SegmentSource:
     """One segment's log; see ``logfeed.Source``."""
@@ -62,7 +68,7 @@ class SegmentSource:
         if observed is None or observed.deleted or record is None:
             raise NotFound(f"the log of {self.name} is gone with its pod")
         previous = self._is_previous(record, observed)
-        return self.core.cluster.logs(observed.pod, LogOptions(follow=follow, since=mark.since, tail=tail, previous=previous))
+        return open_log(self.core, observed.pod, LogOptions(follow=follow, since=mark.since, tail=tail, previous=previous))
 
     def saved(self) -> bytes | None:
         """The archived text."""

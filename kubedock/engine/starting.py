@@ -3,13 +3,18 @@
 import logging
 from dataclasses import replace
 
-from kubedock.domain.container import ContainerRecord, Outcome
+from kubedock.background.listeners import Serve
+from kubedock.domain.container import ContainerRecord, Outcome, Port
 from kubedock.domain.names import object_name
 from kubedock.domain.status import Failure, Observed
+from kubedock.engine.connections import Connections
 from kubedock.engine.core import Core
 from kubedock.engine.lifecycle import NEVER_RAN, Lifecycle
+from kubedock.engine.naming import Names
+from kubedock.engine.publishing import Publishing
 from kubedock.engine.workloads import RETRY_SECONDS, Workloads
 from kubedock.errors import (
+    CannotPublish,
     Conflict,
     Forbidden,
     InvalidParameter,
@@ -31,8 +36,10 @@ UNKNOWN = 128
 class Starting:
     """The use case ``start``, also for restarts by policy."""
 
-    def __init__(self, core: Core, lifecycle: Lifecycle, workloads: Workloads) -> None:
+    def __init__(self, core: Core, lifecycle: Lifecycle, workloads: Workloads, publishing: Publishing, names: Names) -> None:
         self._core, self._lifecycle, self._workloads = core, lifecycle, workloads
+        self._publishing, self._names = publishing, names
+        self._connections = Connections(core)
 
     def start(self, ref: str) -> None:
         """Start. NotModified when it runs already; what the cluster or the runtime says when it cannot be started."""
@@ -40,7 +47,7 @@ class Starting:
         self._lifecycle.forget_backoff(record.id)
         with self._core.sessions.exclusive(record.id):
             record = self._begin(record.id, by_policy=False)
-        self._await(record)
+        self._follow(record)
 
     def restart_by_policy(self, container_id: str) -> None:
         """The next run that a restart policy calls for, if it still does."""
@@ -50,13 +57,19 @@ class Starting:
                 if record is None or not record.restarting or record.removing or record.stopped:
                     return
                 record = self._begin(container_id, by_policy=True)
-            self._await(record)
+            self._follow(record)
         except KubedockError as error:
             logger.warning("container %s could not be restarted: %s", container_id[:12], error)
             # Where the ended run's pod could not be put away nothing has begun: it is still to be restarted.
             self._core.tasks.submit(
                 f"restart of {container_id[:12]}", lambda: self.restart_by_policy(container_id), after=RETRY_SECONDS
             )
+
+    def _follow(self, record: ContainerRecord) -> None:
+        """Until a run that was posted has begun and has its names, which are written while the kubelet is at work."""
+        self._names.publish(record)
+        self._await(record)
+        self._names.wait(record)
 
     def _begin(self, container_id: str, *, by_policy: bool) -> ContainerRecord:
         """Under the container's lock: the next run, posted."""
@@ -86,20 +99,35 @@ class Starting:
         change = self._core.containers.update(container_id, begun)
         if change is None:
             raise NoSuchContainer(container_id)
+        record = change.after
         try:
-            self._workloads.post(change.after)
+            self._check_networks(record)
+            record = self._publishing.publish(record, self._serve)
+            self._workloads.post(record)
         except KubedockError as error:
             if by_policy and isinstance(error, Unavailable):
-                self._not_begun(before, change.after)
+                self._not_begun(before, record)
             else:
-                self._failed(change.after, Outcome(UNKNOWN, error=str(error), started=False))
+                self._failed(record, Outcome(UNKNOWN, error=str(error), started=False), posted=not isinstance(error, CannotPublish))
             raise
-        self._limit(change.after)
-        self._lifecycle.changed(change.after.short_id)
-        return change.after
+        self._limit(record)
+        self._lifecycle.changed(record.short_id)
+        return record
+
+    def _serve(self, record: ContainerRecord, port: Port) -> Serve:
+        """What serves the connections to this port of the record's run."""
+        behind = self._workloads.inside if record.spec.workload == "inside" else self._connections
+        return behind.serve(record, port)
+
+    def _check_networks(self, record: ContainerRecord) -> None:
+        """A network may go while a container that does not run is on it."""
+        for network_id in record.endpoints:
+            if self._core.networks.get(network_id) is None:
+                raise NotFound(f"failed to set up container networking: network {network_id} not found")
 
     def _not_begun(self, before: ContainerRecord, record: ContainerRecord) -> None:
         """A policy's next run could not be posted in an outage: it is still to come. A pod that was made all the same goes."""
+        self._publishing.ended(record)
         self._workloads.delete_or_try_later(record)
 
         def as_before(now: ContainerRecord) -> ContainerRecord:
@@ -187,10 +215,11 @@ class Starting:
         self._failed(record, Outcome(code, error=message, started=False))
         return _error(failure, message)
 
-    def _failed(self, record: ContainerRecord, outcome: Outcome) -> None:
+    def _failed(self, record: ContainerRecord, outcome: Outcome, *, posted: bool = True) -> None:
         """The container keeps its reason; its pod, which never ran anything, must not start behind our back."""
         self._lifecycle.end(record.id, record.run, outcome)
-        self._workloads.delete_or_try_later(record)
+        if posted:
+            self._workloads.delete_or_try_later(record)
         self._core.containers.update(record.id, lambda r: replace(r, object_name=None) if r.run == record.run else r)
         self._core.watcher.forget(record.short_id, record.run)
         if record.spec.auto_remove:

@@ -11,6 +11,7 @@ from kubedock.domain.units import signal_name, signal_number
 from kubedock.engine import signals
 from kubedock.engine.core import Core
 from kubedock.engine.lifecycle import Lifecycle
+from kubedock.engine.naming import Names
 from kubedock.engine.starting import Starting
 from kubedock.engine.workloads import Workloads
 from kubedock.errors import CannotKill, KubedockError, NoSuchContainer, NotFound, NotModified
@@ -21,8 +22,8 @@ DEFAULT_SIGNAL = "TERM"
 class Stopping:
     """The use cases ``stop``, ``kill`` and ``restart``."""
 
-    def __init__(self, core: Core, lifecycle: Lifecycle, workloads: Workloads, starting: Starting) -> None:
-        self._core, self._lifecycle, self._workloads, self._starting = core, lifecycle, workloads, starting
+    def __init__(self, core: Core, lifecycle: Lifecycle, workloads: Workloads, starting: Starting, names: Names) -> None:
+        self._core, self._lifecycle, self._workloads, self._starting, self._names = core, lifecycle, workloads, starting, names
 
     def stop(self, ref: str, *, signal: str | None, timeout: int | None) -> None:
         """Send the stop signal, wait ``timeout`` seconds (negative: for ever), then end it hard."""
@@ -33,6 +34,7 @@ class Stopping:
             if not self._status(record).running and not record.alive:
                 raise NotModified
             self._stop(record, name, timeout)
+            self._names.release(record)
             self._lifecycle.publish(record, "stop")
 
     def restart(self, ref: str, *, signal: str | None, timeout: int | None) -> None:
@@ -61,6 +63,7 @@ class Stopping:
                 self._mark_stopped(record)
                 self._told(record, name)
                 self._end_hard(record)
+                self._names.release(record)
             return
         is_stop = name == self._stop_signal(record)
         if is_stop:
@@ -121,10 +124,8 @@ class Stopping:
             self._workloads.enforce_deadline(record)
 
     def _deliver(self, record: ContainerRecord, name: str) -> None:
-        pod = self._workloads.pod_of(record)
         try:
-            if pod is not None:
-                signals.deliver(self._core.cluster, pod, name, self._core.limits.signal)
+            self._workloads.signal(record, name)
         except KubedockError:
             # The exec that brings a deadly signal often breaks with its container: an end is what was asked for.
             if not self._ended(record, time.monotonic() + 2.0, only_if=self._ending(record)):

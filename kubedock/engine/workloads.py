@@ -1,4 +1,6 @@
-"""The Kubernetes object of a container's run: post it, end it, take it away, save its log."""
+"""The Kubernetes object of a container's run: post it, end it, take it away, save its log.
+
+A run that kubedock does itself has none: what is done with the object of others is done with that run (``engine.inside``)."""
 
 import logging
 import time
@@ -9,8 +11,14 @@ from dataclasses import replace
 from kubedock.cluster import ByteStream, LogOptions
 from kubedock.domain.container import ContainerRecord, Outcome
 from kubedock.domain.status import KILLED, Observed
+from kubedock.engine import signals
 from kubedock.engine.core import Core
+from kubedock.engine.inside import Inside
 from kubedock.engine.lifecycle import Lifecycle
+from kubedock.engine.linking import linked
+from kubedock.engine.naming import labels_of
+from kubedock.engine.pods import pod_of
+from kubedock.engine.segments import open_log
 from kubedock.errors import Forbidden, KubedockError, NotFound, Unavailable
 from kubedock.kube import labels
 from kubedock.kube.manifest import deployment_manifest, pod_manifest
@@ -30,10 +38,10 @@ SAVED_LOG = 16 * 1024 * 1024
 
 
 class Workloads:
-    """Pods and Deployments of containers."""
+    """Pods and Deployments of containers, and the runs that have neither."""
 
-    def __init__(self, core: Core, lifecycle: Lifecycle) -> None:
-        self._core, self._lifecycle = core, lifecycle
+    def __init__(self, core: Core, lifecycle: Lifecycle, inside: Inside) -> None:
+        self._core, self._lifecycle, self.inside = core, lifecycle, inside
         self._restricted = core.defaults.pod_security == "restricted"
 
     def post(self, record: ContainerRecord) -> None:
@@ -75,17 +83,29 @@ class Workloads:
 
     def _post(self, record: ContainerRecord, *, restricted: bool) -> None:
         defaults = replace(self._core.defaults, pod_security="restricted") if restricted else self._core.defaults
+        if record.spec.workload == "inside":
+            self.inside.begin(record)
+            return
+        names = labels_of(self._core, record)
+        record = linked(self._core, record)
         if record.spec.workload == "deployment":
-            self._core.cluster.create("Deployment", deployment_manifest(record, defaults))
+            self._core.cluster.create("Deployment", deployment_manifest(record, defaults, names))
         else:
-            self._core.watcher.expect(self._core.cluster.create("Pod", pod_manifest(record, defaults)))
+            self._core.watcher.expect(self._core.cluster.create("Pod", pod_manifest(record, defaults, names)))
 
     def pod_of(self, record: ContainerRecord) -> str | None:
         """The pod that runs the record's run, as far as it is known."""
-        observed = self._core.watcher.observed(record.short_id, record.run)
-        if observed is not None and not observed.deleted:
-            return observed.pod
-        return record.object_name if record.spec.workload == "pod" and observed is None else None
+        return pod_of(self._core, record)
+
+    def signal(self, record: ContainerRecord, name: str) -> None:
+        """Send a signal to the first process, if there is one to be reached; see ``signals.deliver`` for errors."""
+        pod = self.pod_of(record)
+        if pod is None:
+            return
+        if record.spec.workload == "inside":
+            self.inside.signal(pod, name)
+        else:
+            signals.deliver(self._core.cluster, pod, name, self._core.limits.signal)
 
     def end_hard(self, record: ContainerRecord, *, keep_log: bool = True) -> None:
         """KILL: save the log, take the pod away at once; the container has exited 137."""
@@ -113,7 +133,7 @@ class Workloads:
             return None
         self._wait_until_readable(record)
         try:
-            stream = self._core.cluster.logs(pod, LogOptions(follow=True, limit_bytes=SAVED_LOG))
+            stream = open_log(self._core, pod, LogOptions(follow=True, limit_bytes=SAVED_LOG))
         except KubedockError as error:
             logger.warning("container %s: its log cannot be saved: %s", record.short_id, error)
             return None
@@ -131,7 +151,9 @@ class Workloads:
         if record.object_name is None:
             return
         try:
-            if record.spec.workload == "deployment":
+            if record.spec.workload == "inside":
+                self.inside.end(record.object_name)
+            elif record.spec.workload == "deployment":
                 self._delete_deployment(record, record.object_name)
             else:
                 self._core.cluster.delete("Pod", record.object_name, grace=0)
@@ -222,23 +244,23 @@ class Workloads:
         text = self._read(record, seen.pod, previous=previous)
         now = self._core.watcher.observed(record.short_id, record.run)
         if text and now is not None and (now.uid, now.restart_count) == (seen.uid, seen.restart_count):
-            self._archive(record, segment, text)
+            self._core.archive.save(record.id, segment, text)
         else:
             logger.warning("container %s: the log of instance %s is lost", record.short_id, segment.instance)
 
     def _save(self, record: ContainerRecord, segment: Segment, pod: str) -> None:
-        self._archive(record, segment, self._read(record, pod))
+        self._core.archive.save(record.id, segment, self._read(record, pod))
 
     def _read(self, record: ContainerRecord, pod: str, *, previous: bool = False) -> bytes:
         try:
-            stream = self._core.cluster.logs(pod, LogOptions(limit_bytes=SAVED_LOG, previous=previous))
+            stream = open_log(self._core, pod, LogOptions(limit_bytes=SAVED_LOG, previous=previous))
         except KubedockError as error:
             logger.warning("container %s: its log could not be saved: %s", record.short_id, error)
             return b""
         return self._read_all(record, stream)
 
     def _keep(self, record: ContainerRecord, segment: Segment, stream: ByteStream) -> None:
-        self._archive(record, segment, self._read_all(record, stream))
+        self._core.archive.save(record.id, segment, self._read_all(record, stream))
 
     def _read_all(self, record: ContainerRecord, stream: ByteStream) -> bytes:
         text = bytearray()
@@ -250,11 +272,6 @@ class Workloads:
             logger.warning("container %s: its log could not be saved whole: %s", record.short_id, error)
         # Where there is no log the kubelet sends a remark of its own instead.
         return bytes(text) if parse_stamp(bytes(text[:40])) is not None else b""
-
-    def _archive(self, record: ContainerRecord, segment: Segment, text: bytes) -> None:
-        """A Deployment's log may be read twice, while its pod goes: the more complete text stays."""
-        if len(self._core.archive.get(record.id, segment) or b"") <= len(text):
-            self._core.archive.save(record.id, segment, text)
 
 
 def _segment(record: ContainerRecord) -> Segment:

@@ -25,7 +25,7 @@ from kubedock.kube import clientconfig
 from kubedock.kube.errors import UNAUTHORIZED, from_answer, from_transport
 from kubedock.kube.reading import LogStream, WatchStream
 from kubedock.kube.resources import path
-from kubedock.kube.websocket import WebSocketChannels, take_over, upgrade_headers
+from kubedock.kube.websocket import Channels, ForwardChannels, WebSocketChannels, take_over, upgrade_headers
 
 logger = logging.getLogger(__name__)
 
@@ -157,14 +157,19 @@ class KubeGateway:
     ) -> WebSocketChannels:
         """See Cluster."""
         query = [*(("command", word) for word in argv), *_channels(container, stdin=stdin, tty=tty)]
-        return self._upgrade(path("Pod", self._namespace, pod, "exec"), query)
+        return self._upgrade(path("Pod", self._namespace, pod, "exec"), query, WebSocketChannels)
 
     def attach(self, pod: str, *, container: str = "main", stdin: bool = False, tty: bool = False) -> WebSocketChannels:
         """See Cluster."""
-        return self._upgrade(path("Pod", self._namespace, pod, "attach"), _channels(container, stdin=stdin, tty=tty))
+        query = _channels(container, stdin=stdin, tty=tty)
+        return self._upgrade(path("Pod", self._namespace, pod, "attach"), query, WebSocketChannels)
 
-    def _upgrade(self, where: str, query: Query) -> WebSocketChannels:
-        return take_over(self._send(Request("GET", where, query, headers=upgrade_headers())))
+    def forward(self, pod: str, port: int) -> ForwardChannels:
+        """See Cluster."""
+        return self._upgrade(path("Pod", self._namespace, pod, "portforward"), [("ports", str(port))], ForwardChannels)
+
+    def _upgrade(self, where: str, query: Query, kind: type[Channels]) -> Channels:
+        return take_over(self._send(Request("GET", where, query, headers=upgrade_headers(kind.protocols))), kind)
 
     # --- the rest ------------------------------------------------------------------------------------------------
 

@@ -10,11 +10,18 @@ MARK = "kubedock"
 INSTANCE = "kubedock.id"
 CONTAINER = "kubedock.containerid"
 RUN = "kubedock.run"
+NAME = "kubedock.name"
+"""Of a Service: the name that it holds."""
+NAME_PREFIX = "kubedock.name/"
+"""Of a pod: keys that begin so say which names it has on its networks."""
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "kubedock"
 
 NAME_ANNOTATION = "kubedock.containername"
 """The container's name when the object was made; annotations take any text, labels do not."""
+
+NETWORK_ANNOTATION, NETWORK_ID_ANNOTATION = "kubedock.network", "kubedock.networkid"
+"""Of a Service: the network whose containers it finds."""
 
 NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -54,6 +61,11 @@ def selector(instance: str) -> str:
 def container_selector(instance: str, short_id: str) -> str:
     """All objects of one container."""
     return f"{INSTANCE}={instance},{CONTAINER}={short_id}"
+
+
+def name_selector(instance: str, name: str) -> str:
+    """The Service that holds a name for one kubedock."""
+    return f"{INSTANCE}={instance},{NAME}={name}"
 
 
 def run_selector(instance: str, short_id: str, run: int) -> str:

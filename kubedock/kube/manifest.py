@@ -54,27 +54,27 @@ class PodDefaults:
     active_deadline_seconds: int | None = None
 
 
-def pod_manifest(record: ContainerRecord, defaults: PodDefaults) -> Json:
-    """The Pod of the record's current run; it ends once."""
+def pod_manifest(record: ContainerRecord, defaults: PodDefaults, names_held: Mapping[str, str] = labels.NONE) -> Json:
+    """The Pod of the record's current run; it ends once. ``names_held`` are labels by which its names find it."""
     spec = _pod_spec(record, defaults)
     if defaults.active_deadline_seconds is not None:
         spec["activeDeadlineSeconds"] = defaults.active_deadline_seconds
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": _object_name(record), **_metadata(record, defaults)},
+        "metadata": {"name": _object_name(record), **_metadata(record, defaults, names_held)},
         "spec": {**spec, "restartPolicy": "Never"},
     }
 
 
-def deployment_manifest(record: ContainerRecord, defaults: PodDefaults) -> Json:
-    """The Deployment of the record's current run: one pod, brought back whenever it ends.
+def deployment_manifest(record: ContainerRecord, defaults: PodDefaults, names_held: Mapping[str, str] = labels.NONE) -> Json:
+    """The Deployment of the record's current run: one pod (with ``names_held``, too), brought back whenever it ends.
 
     It takes no activeDeadlineSeconds (the API server refuses it).
     """
     spec = _pod_spec(record, defaults)
     spec.pop("activeDeadlineSeconds", None)
-    metadata = _metadata(record, defaults)
+    metadata = _metadata(record, defaults, names_held)
     ours = (labels.CONTAINER, labels.RUN)
     return {
         "apiVersion": "apps/v1",
@@ -95,10 +95,10 @@ def _object_name(record: ContainerRecord) -> str:
     return record.object_name
 
 
-def _metadata(record: ContainerRecord, defaults: PodDefaults) -> Json:
+def _metadata(record: ContainerRecord, defaults: PodDefaults, names_held: Mapping[str, str] = labels.NONE) -> Json:
     under = template.pod_parts(defaults.template)["metadata"]
     return {
-        "labels": {**under.get("labels", {}), **labels.run_labels(record, defaults.instance, defaults.labels)},
+        "labels": {**under.get("labels", {}), **labels.run_labels(record, defaults.instance, defaults.labels), **names_held},
         "annotations": {**under.get("annotations", {}), **defaults.annotations, labels.NAME_ANNOTATION: record.name},
     }
 

@@ -20,11 +20,19 @@ RIGHTS = (
     # over WebSockets: get up to Kubernetes 1.34, create from 1.35
     Right("", "pods/exec", ("create", "get"), "docker exec, and signals to a container's process"),
     Right("", "pods/attach", ("create", "get"), "docker attach"),
+    Right("", "pods/portforward", ("create", "get"), "published ports where pods' addresses cannot be reached", optional=True),
     Right(
         "apps",
         "deployments",
         ("create", "get", "patch", "delete", "deletecollection"),
         "restart policies always and unless-stopped",
+    ),
+    Right(
+        "",
+        "services",
+        ("create", "get", "list", "deletecollection"),
+        "names of containers on user-defined networks",
+        optional=True,
     ),
     Right("", "events", ("list", "watch"), "the sight of a start at once and the times of image pulls", optional=True),
 )

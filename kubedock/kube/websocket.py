@@ -1,4 +1,4 @@
-"""Exec and attach: a WebSocket on a connection of the API client's own pool.
+"""Exec, attach and port-forward: a WebSocket on a connection of the API client's own pool.
 
 The handshake is a request like any other, so credentials, certificates, proxies and socket options are those of all
 requests. Then the connection is ours and never goes back to the pool. ``kubernetes.stream`` is not used: it patches
@@ -10,44 +10,51 @@ import contextlib
 import os
 import socket
 import ssl
-from collections.abc import Mapping
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self, TypeVar
 
 from kubedock.errors import Unavailable
 from kubedock.kube.errors import from_answer
-from kubedock.streams.channels import PROTOCOLS, ChannelProtocol
+from kubedock.streams.channels import V4, V5, ChannelProtocol
 
 SWITCHING_PROTOCOLS = 101
 CHUNK = 256 * 1024
+PORT_SIZE = 2
+"""Bytes of the port's number."""
+
+Channels = TypeVar("Channels", bound="WebSocketChannels")
 
 
-def upgrade_headers() -> dict[str, str]:
-    """What asks for a WebSocket with channels, v5 before v4."""
+def upgrade_headers(protocols: Sequence[str]) -> dict[str, str]:
+    """What asks for a WebSocket with channels, by the first of these protocols that the cluster speaks."""
     return {
+        "Accept": "*/*",  # of a port-forward, the kubelet offers no JSON
         "Upgrade": "websocket",
         "Connection": "Upgrade",
         "Sec-WebSocket-Version": "13",
         "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode(),
-        "Sec-WebSocket-Protocol": ", ".join(PROTOCOLS),
+        "Sec-WebSocket-Protocol": ", ".join(protocols),
     }
 
 
-def take_over(response: Any) -> "WebSocketChannels":
-    """The channels on an upgraded connection; the kinds of error for what is no 101."""
+def take_over(response: Any, kind: type[Channels]) -> Channels:
+    """The channels of this kind on an upgraded connection; the kinds of error for what is no 101."""
     if response.status != SWITCHING_PROTOCOLS:
         body = response.read()
         response.release_conn()
         raise from_answer(response.status, body)
     headers: Mapping[str, str] = response.headers
     subprotocol = headers.get("Sec-WebSocket-Protocol", "")
-    if subprotocol not in PROTOCOLS:
+    if subprotocol not in kind.protocols:
         response.connection.close()
-        raise Unavailable(f"the cluster speaks none of {', '.join(PROTOCOLS)} but {subprotocol or 'nothing'}")
-    return WebSocketChannels(response, subprotocol)
+        raise Unavailable(f"the cluster speaks none of {', '.join(kind.protocols)} but {subprotocol or 'nothing'}")
+    return kind(response, subprotocol)
 
 
 class WebSocketChannels:
-    """See Channels. The response is kept, since its end would close the connection."""
+    """Exec and attach; see Channels. The response is kept, since its end would close the connection."""
+
+    protocols: ClassVar[Sequence[str]] = (V5, V4)
 
     def __init__(self, response: Any, subprotocol: str) -> None:
         """Take the connection, and the frames that came in one read with the answer's head."""
@@ -72,6 +79,11 @@ class WebSocketChannels:
     def eof(self) -> bool:
         """See Channels."""
         return self._protocol.eof
+
+    @property
+    def cut(self) -> bool:
+        """See Channels."""
+        return self._protocol.cut
 
     def fileno(self) -> int:
         """See Channels."""
@@ -147,3 +159,25 @@ class WebSocketChannels:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+class ForwardChannels(WebSocketChannels):
+    """A port-forward: the first message of each channel is the port's number, which nobody needs."""
+
+    protocols: ClassVar[Sequence[str]] = (V4,)
+
+    def __init__(self, response: Any, subprotocol: str) -> None:
+        """See WebSocketChannels."""
+        super().__init__(response, subprotocol)
+        self._begun: set[int] = set()
+
+    def receive(self) -> list[tuple[int, bytes]]:
+        """See Channels."""
+        messages = []
+        for channel, data in super().receive():
+            if channel in self._begun:
+                messages.append((channel, data))
+            elif len(data) > PORT_SIZE:
+                messages.append((channel, data[PORT_SIZE:]))
+            self._begun.add(channel)
+        return messages

@@ -15,24 +15,41 @@ class Segment(NamedTuple):
     instance: int = 0
 
 
+class _Packed(NamedTuple):
+    """A compressed text and its length before."""
+
+    length: int
+    text: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.text)
+
+
+NOTHING = _Packed(0, b"")
+
+
 class LogArchive:
     """Timestamped log texts by container and segment, compressed."""
 
     def __init__(self, *, per_container: int = PER_CONTAINER, in_all: int = IN_ALL) -> None:
         """Bounds in compressed bytes; the oldest segments go first."""
         self._lock = threading.Lock()
-        self._texts: dict[str, dict[Segment, bytes]] = {}
+        self._texts: dict[str, dict[Segment, _Packed]] = {}
         self._per_container, self._in_all = per_container, in_all
         self._size = 0
 
     def save(self, container_id: str, segment: Segment, text: bytes) -> None:
-        """Keep a segment's whole text; a later save of the same segment replaces it."""
-        packed = zlib.compress(text, 1)
+        """Keep a segment's text. A log may be read twice while its pod goes: the longer text is the whole one and stays."""
+        packed = _Packed(len(text), zlib.compress(text, 1))
         with self._lock:
             kept = self._texts.setdefault(container_id, {})
-            self._size += len(packed) - len(kept.get(segment, b""))
+            before = kept.get(segment, NOTHING)
+            if before is not NOTHING and before.length > packed.length:
+                return
+            self._size += packed.size - before.size
             kept[segment] = packed
-            while len(kept) > 1 and sum(map(len, kept.values())) > self._per_container:
+            while len(kept) > 1 and sum(each.size for each in kept.values()) > self._per_container:
                 self._drop(container_id, min(kept))
             while self._size > self._in_all and len(self._texts) > 1:
                 oldest = next(iter(self._texts))
@@ -41,7 +58,7 @@ class LogArchive:
     def get(self, container_id: str, segment: Segment) -> bytes | None:
         """The text, or None where it was not saved."""
         packed = self._texts.get(container_id, {}).get(segment)
-        return None if packed is None else zlib.decompress(packed)
+        return None if packed is None else zlib.decompress(packed.text)
 
     def segments(self, container_id: str) -> list[Segment]:
         """What is saved of a container, in order."""
@@ -52,7 +69,7 @@ class LogArchive:
         """The container is gone."""
         with self._lock:
             for packed in self._texts.pop(container_id, {}).values():
-                self._size -= len(packed)
+                self._size -= packed.size
 
     def drop(self, container_id: str, segment: Segment) -> None:
         """Take a text back: its log goes on."""
@@ -62,6 +79,6 @@ class LogArchive:
 
     def _drop(self, container_id: str, segment: Segment) -> None:
         kept = self._texts[container_id]
-        self._size -= len(kept.pop(segment))
+        self._size -= kept.pop(segment).size
         if not kept:
             del self._texts[container_id]

@@ -92,6 +92,13 @@ class Execs:
             self._execs[exec_id] = replace(found, exit_code=exit_code)
             return True
 
+    def drop(self, ended: Exec) -> None:
+        """Nobody will ask for it."""
+        with self._lock:
+            if self._execs.pop(ended.id, None) is not None:
+                del self._terminals[ended.id]
+                self._of[ended.container_id].remove(ended.id)
+
     def running(self, exec_id: str) -> bool:
         """It runs; one that is not known does not."""
         found = self._execs.get(exec_id)

@@ -1,4 +1,5 @@
-"""What lives in this process: a lock per container, who waits for a change, which streams still read, the execs.
+"""What lives in this process: a lock per container, who waits for a change, which streams still read, execs, health,
+the logs of what has no pod.
 
 Nothing of it is stored.
 """
@@ -8,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from kubedock.state.execs import Execs
+from kubedock.state.health import Healths
+from kubedock.state.ownlogs import OwnLogs
 
 
 class Sessions:
@@ -15,6 +18,8 @@ class Sessions:
 
     def __init__(self) -> None:
         self.execs = Execs()
+        self.healths = Healths()
+        self.own_logs = OwnLogs()
         self._guard = threading.Lock()
         self._locks: dict[str, threading.RLock] = {}
         self._readers: dict[str, int] = {}
@@ -64,6 +69,7 @@ class Sessions:
             self._locks.pop(container_id, None)
             self._once_unread.pop(container_id, None)
         self.execs.forget(container_id)
+        self.healths.forget(container_id)
 
 
 class Bell:

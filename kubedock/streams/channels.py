@@ -1,4 +1,4 @@
-"""Kubernetes' remotecommand channels (exec, attach) over WebSocket messages: bytes in, messages out, no I/O.
+"""Kubernetes' channels (exec, attach, port-forward) over WebSocket messages: bytes in, messages out, no I/O.
 
 Protocol v5 is v4 and one thing more: a message on channel 255 ends another channel, which is how stdin gets its end.
 """
@@ -12,9 +12,9 @@ from websockets.protocol import OPEN, Protocol, Side
 
 CLOSE = 255
 V5, V4 = "v5.channel.k8s.io", "v4.channel.k8s.io"
-PROTOCOLS = (V5, V4)
 LARGEST_MESSAGE = 32 * 1024
 NOT_FOUND, NOT_RUNNABLE = 127, 126
+RUNTIME = "OCI runtime exec failed"
 
 
 class ExitStatus(NamedTuple):
@@ -27,6 +27,11 @@ class ExitStatus(NamedTuple):
     def container_gone(self) -> bool:
         """The container does not run: exec and attach say so on the error channel, after the handshake."""
         return "container not found (" in self.message or "not found in pod" in self.message
+
+    @property
+    def reason(self) -> str:
+        """The message from where the container runtime speaks, which is what Docker shows."""
+        return self.message[max(self.message.find(RUNTIME), 0) :]
 
 
 def exit_status(status: bytes) -> ExitStatus:
@@ -61,6 +66,11 @@ class ChannelProtocol:
         self._frames = Protocol(side, state=OPEN, max_size=None)
         self._parts: list[bytes] = []
         self.eof = False
+
+    @property
+    def cut(self) -> bool:
+        """It has ended, and not because the peer said so."""
+        return self.eof and self._frames.close_rcvd is None
 
     def receive(self, data: bytes) -> list[tuple[int, bytes]]:
         """Whole messages out of received bytes (``b""`` is the connection's end): (channel, bytes), never empty ones."""

@@ -26,7 +26,7 @@ def test_a_container_is_made(docker):
 @pytest.mark.operation("ContainerCreate")
 def test_what_cannot_be_honoured_is_a_warning(docker):
     """As a list of sentences."""
-    host = {"PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": ""}]}}
+    host = {"PortBindings": {"53/udp": [{"HostIp": "", "HostPort": ""}]}}
     [warning] = docker.post("/containers/create", {"Image": "alpine", "HostConfig": host}, expect=201).json["Warnings"]
     assert "PortBindings" in warning
 

@@ -67,14 +67,69 @@ def test_a_container_joins_and_leaves(docker, a_container):
     docker.post("/networks/mine/connect", {"Container": "web", "EndpointConfig": {"Aliases": ["db"]}})
     docker.post("/containers/web/start", expect=204)
 
-    assert list(docker.get("/networks/mine").json["Containers"]) == [web]
     mine = docker.get("/containers/web/json").json["NetworkSettings"]["Networks"]["mine"]
-    assert (mine["NetworkID"], "db" in mine["Aliases"]) == (network, True)
+    member = docker.get("/networks/mine").json["Containers"]
+    assert member == {
+        web: {
+            "Name": "web",
+            "EndpointID": mine["EndpointID"],
+            "MacAddress": mine["MacAddress"],
+            "IPv4Address": f"{mine['IPAddress']}/{mine['IPPrefixLen']}",
+            "IPv6Address": "",
+        }
+    }
+    assert (mine["NetworkID"], mine["Aliases"], mine["DNSNames"]) == (network, ["db"], ["web", "db", web[:12]])
+    assert (mine["Gateway"], mine["MacAddress"][:6]) == ("127.0.0.1", "02:42:")
     assert "has active endpoints" in docker.delete("/networks/mine", expect=403).message
     docker.post(f"/networks/{network[:12]}/disconnect", {"Container": web, "Force": False})
     docker.delete("/networks/mine")
     assert docker.get("/networks/mine", expect=404).message == "network mine not found"
     assert docker.delete("/networks/bridge", expect=403).message == "bridge is a pre-defined network and cannot be removed"
+
+
+@pytest.mark.operation("ContainerCreate")
+def test_names_that_do_not_resolve_are_warnings(docker, a_container):
+    """In the answer of create; start's has no place for them."""
+    for name in ("one", "two"):
+        docker.post("/networks/create", {"Name": name}, expect=201)
+    places = {name: {"EndpointsConfig": {name: {"Aliases": ["db", "a_b"]}}} for name in ("one", "two")}
+    a_container("first", start=True, HostConfig={"NetworkMode": "one"}, NetworkingConfig=places["one"])
+    body = {"Image": "alpine", "HostConfig": {"NetworkMode": "two"}, "NetworkingConfig": places["two"]}
+    rule = 'a Service\'s name begins with a letter and has letters, digits and "-", at most 63'
+
+    assert docker.post("/containers/create?name=second", body, expect=201).json["Warnings"] == [
+        f'Name "a_b" on network two does not resolve: {rule}',
+        'Name "db" on network two resolves to the containers of network one',
+    ]
+
+
+@pytest.mark.operation("ContainerCreate")
+@pytest.mark.operation("NetworkConnect")
+def test_aliases_need_a_network_that_has_names(docker, a_container):
+    """Docker's two sentences."""
+    sentence = "invalid endpoint settings:\nnetwork-scoped alias is supported only for containers in user defined networks"
+    body = {"Image": "alpine", "NetworkingConfig": {"EndpointsConfig": {"bridge": {"Aliases": ["db"]}}}}
+    assert docker.post("/containers/create", body, expect=400).message == f"invalid config for network bridge: {sentence}"
+    a_container("web", HostConfig={"NetworkMode": "none"})
+    wanted = {"Container": "web", "EndpointConfig": {"Aliases": ["db"]}}
+    assert docker.post("/networks/bridge/connect", wanted, expect=400).message == sentence
+
+
+@pytest.mark.operation("NetworkInspect")
+@pytest.mark.operation("ContainerList")
+def test_published_ports_are_reached_at_the_gateway(docker, a_container):
+    """Of the bridge, and of every container that runs, in the list as well: clients in a container look there."""
+    docker.post("/networks/create", {"Name": "mine"}, expect=201)
+    a_container("web", start=True, HostConfig={"NetworkMode": "mine"})
+    a_container("plain", start=True)
+    listed = {item["Names"][0]: item["NetworkSettings"]["Networks"] for item in docker.get("/containers/json").json}
+    top = docker.get("/containers/plain/json").json["NetworkSettings"]
+
+    assert docker.get("/networks/bridge").json["IPAM"]["Config"] == [{"Subnet": "172.17.0.0/16", "Gateway": "127.0.0.1"}]
+    assert (listed["/web"]["mine"]["Gateway"], listed["/plain"]["bridge"]["Gateway"]) == ("127.0.0.1", "127.0.0.1")
+    assert {key: top[key] for key in ("Gateway", "IPAddress", "MacAddress", "EndpointID", "IPPrefixLen")} == {
+        key: top["Networks"]["bridge"][key] for key in ("Gateway", "IPAddress", "MacAddress", "EndpointID", "IPPrefixLen")
+    }
 
 
 @pytest.mark.operation("NetworkConnect")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from kubedock.background.listeners import Listeners, bind, reset
+from kubedock.background.listeners import Listeners, bind, own_addresses, reset
 from kubedock.errors import InvalidParameter, PortAllocated
 from kubedock.streams.cancel import Cancel
 from tests.support.running import left_behind
@@ -159,6 +159,14 @@ def test_a_number_that_is_taken_on_one_address_leaves_none_bound() -> None:
     four = bind(LOOPBACK, port)
     for sock in (*six, *four):
         sock.close()
+
+
+def test_own_addresses() -> None:
+    """Those that can be listened on, each once; names stand for theirs."""
+    assert own_addresses(["127.0.0.1", "::1"]) == ("127.0.0.1", "::1")
+    assert own_addresses(["0.0.0.0", "::", "198.18.255.1"]) == ("0.0.0.0", "::")
+    assert "127.0.0.1" in own_addresses(["localhost", "127.0.0.1", "no such name"])
+    assert len(own_addresses(["127.0.0.1", "127.0.0.1"])) == 1
 
 
 def test_an_address_of_another_machine_cannot_be_listened_on() -> None:

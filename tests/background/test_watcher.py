@@ -397,3 +397,20 @@ def test_a_start_without_a_cluster_ends_in_time() -> None:
     seen(watcher, lambda o: o.running)
     watcher.stop(5)
     assert left_behind(before) == []
+
+
+def test_a_run_without_a_pod_is_told_by_who_runs_it() -> None:
+    """As if a watch had brought it; not once it is forgotten."""
+    told: list[str] = []
+    shown = Observed("own", uid="own", running=True)
+    with watching(FakeCluster(), told) as watcher:
+        watcher.put(ID, 1, shown)
+        watcher.put(OTHER, 2, shown)
+        assert (watcher.observed(ID, 1), watcher.observed(ID, 2), told) == (shown, None, [ID, OTHER])
+
+        watcher.forget(ID)
+        watcher.put(ID, 1, shown)
+        watcher.forget(OTHER, 2)
+        watcher.put(OTHER, 2, shown)
+
+        assert (watcher.observed(ID, 1), watcher.observed(OTHER, 2), told) == (None, None, [ID, OTHER])

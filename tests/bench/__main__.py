@@ -1,19 +1,22 @@
 """``python -m tests.bench [NAME…]``: measure, print a table, and end with 1 where a bound is missed.
 
-inspect and streams need no cluster; start, exec, requests and followers need the real one and are left out without it.
+inspect and streams need no cluster; start, names, exec, ports, requests and followers need the real one and are left out without
+it.
 """
 
 import sys
 from collections.abc import Callable, Mapping
 
-from tests.bench import memory, real
+from tests.bench import memory, ports, real
 from tests.bench.figures import Figure, table
 
 BENCHES: Mapping[str, Callable[[], list[Figure]]] = {
     "inspect": memory.inspect,
     "streams": memory.streams,
     "start": real.start,
+    "names": real.names,
     "exec": real.execs,
+    "ports": ports.ports,
     "requests": real.requests,
     "followers": real.followers,
 }

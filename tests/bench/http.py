@@ -14,7 +14,7 @@ class Client:
     """One kept connection."""
 
     def __init__(self, address: Address) -> None:
-        self._address = address
+        self.address = address
         self._connection = http.client.HTTPConnection(*address, timeout=60)
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
@@ -45,18 +45,23 @@ class Client:
     def exec(self, container: str, *command: str) -> float:
         """The seconds of an exec as the docker command does it: create, start on an upgraded connection, inspect."""
         began = time.perf_counter()
-        made = self.ask("POST", f"/containers/{container}/exec", {"Cmd": command, "AttachStdout": True, "AttachStderr": True})["Id"]
-        body = b'{"Detach":false,"Tty":false}'
-        head = f"POST /exec/{made}/start HTTP/1.1\r\nHost: bench\r\nContent-Length: {len(body)}\r\n"
-        with socket.create_connection(self._address, timeout=60) as sock:
-            sock.sendall(f"{head}Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n".encode() + body)
-            while sock.recv(65536):
-                pass
-        code = self.ask("GET", f"/exec/{made}/json")["ExitCode"]
+        code = self.code(container, *command)
         took = time.perf_counter() - began
         if code != 0:
             raise RuntimeError(f"exec {' '.join(command)}: {code}")
         return took
+
+    def code(self, container: str, *command: str) -> int:
+        """The exit code of such an exec."""
+        made = self.ask("POST", f"/containers/{container}/exec", {"Cmd": command, "AttachStdout": True, "AttachStderr": True})["Id"]
+        body = b'{"Detach":false,"Tty":false}'
+        head = f"POST /exec/{made}/start HTTP/1.1\r\nHost: bench\r\nContent-Length: {len(body)}\r\n"
+        with socket.create_connection(self.address, timeout=60) as sock:
+            sock.sendall(f"{head}Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n".encode() + body)
+            while sock.recv(65536):
+                pass
+        found: int = self.ask("GET", f"/exec/{made}/json")["ExitCode"]
+        return found
 
     def pull(self) -> None:
         """Make alpine known."""

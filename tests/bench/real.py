@@ -133,8 +133,8 @@ def start() -> list[Figure]:
         gateway = KubeGateway.connect(kubeconfig=str(real.kubeconfig), context=None, namespace=real.namespace)
         hand = ByHand(gateway)
         stack.callback(hand.close)
-        with_events = ByKubedock(_server(stack, real, real.kubeconfig))
-        without = ByKubedock(_server(stack, real, real.service_account(rules(events=False), "blind")))
+        with_events = ByKubedock(server_of(stack, real, real.kubeconfig))
+        without = ByKubedock(server_of(stack, real, real.service_account(rules(events=False), "blind")))
         by_hand, seen, blind = list[tuple[float, float]](), list[float](), list[float]()
         chance = random.Random()
         turns: list[Callable[[int], None]] = [
@@ -167,9 +167,41 @@ def _compared(by_hand: Sequence[tuple[float, float]], seen: Sequence[float], bli
     ]
 
 
-def _server(stack: ExitStack, real: RealCluster, kubeconfig: Path) -> KubedockServer:
+def server_of(stack: ExitStack, real: RealCluster, kubeconfig: Path) -> KubedockServer:
+    """A server that ends with the stack."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     return stack.enter_context(kubedock_server(real, folder, kubeconfig=kubeconfig))
+
+
+# --- names -----------------------------------------------------------------------------------------------------------
+
+LOOKUPS = 10
+
+
+def names() -> list[Figure]:
+    """A start in a network against one on the bridge, and whether its names resolve when it is answered."""
+    with namespace() as real, ExitStack() as stack:
+        if real is None:
+            return []
+        client = Client(server_of(stack, real, real.kubeconfig).live.tcp)
+        client.pull()
+        client.ask("POST", "/networks/create", {"Name": "net"})
+        asker = client.container("asker", "sleep", "1000", NetworkMode="net")
+        plain, named, known = list[float](), list[float](), 0
+        for number in range(LOOKUPS + 1):
+            for mode, times in (("bridge", plain), ("net", named)):
+                name = f"{mode}-{number}"
+                made = client.container(name, "sleep", "1000", start=False, NetworkMode=mode)
+                times.append(client.timed("POST", f"/containers/{made}/start"))
+                known += mode == "net" and client.code(asker, "ping", "-c", "1", "-w", "1", name) == 0
+                client.ask("DELETE", f"/containers/{made}?force=1")
+                pause(random.uniform(0.0, 1.0))  # the kubelet looks once a second
+    bridge, net = statistics.median(plain[1:]), statistics.median(named[1:])
+    return [
+        Figure("start on the bridge", bridge * 1000, "ms", None, f"median of {LOOKUPS}"),
+        Figure("start in a network", net * 1000, "ms", None, "the pod's address comes with its status, up to a second later"),
+        Figure("names that did not resolve at once", LOOKUPS + 1 - known, "", 0.0),
+    ]
 
 
 # --- exec ------------------------------------------------------------------------------------------------------------
@@ -184,7 +216,7 @@ def execs() -> list[Figure]:
             return []
         gateway = KubeGateway.connect(kubeconfig=str(real.kubeconfig), context=None, namespace=real.namespace)
         stack.callback(gateway.close)
-        client = Client(_server(stack, real, real.kubeconfig).live.tcp)
+        client = Client(server_of(stack, real, real.kubeconfig).live.tcp)
         client.pull()
         made = client.container("execs", "sleep", "1000")
         pod = gateway.list("Pod").items[0]["metadata"]["name"]
@@ -225,20 +257,23 @@ def requests() -> list[Figure]:
             return []
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         proxy = stack.enter_context(FaultProxy(real.service_account(rules(events=True)), folder))
-        server = _server(stack, real, proxy.kubeconfig)
+        server = server_of(stack, real, proxy.kubeconfig)
         cli = DockerCli(server.tcp, folder)
         cli.ok("pull", "alpine")
+        cli.ok("network", "create", "net")
         figures = []
-        for what, words in {
-            "that says hi": ("echo", "hi"),
-            "that takes two seconds": ("sh", "-c", "echo hi; sleep 2; echo ho"),
-        }.items():
+        for what, most, words in (
+            ("that says hi", 5.0, ("alpine", "echo", "hi")),
+            ("that takes two seconds", 5.0, ("alpine", "sh", "-c", "echo hi; sleep 2; echo ho")),
+            # and in a network: who has its two names, a Service written and deleted for each
+            ("in a network", 10.0, ("--network", "net", "alpine", "echo", "hi")),
+        ):
             eventually(lambda: _quiet(proxy), what="quiet")
             before = len(proxy.requests)
-            cli.ok("run", "--rm", "alpine", *words)
+            cli.ok("run", "--rm", *words)
             eventually(lambda: cli.ok("ps", "-aq") == "", what="the removal")
             seen = [_shown(request) for request in proxy.requests[before:] if "watch=true" not in request.target]
-            figures.append(Figure(f"requests of a --rm container {what}", len(seen), "", 5.0, ", ".join(seen)))
+            figures.append(Figure(f"requests of a --rm container {what}", len(seen), "", most, ", ".join(seen)))
     return figures
 
 
@@ -266,7 +301,7 @@ def followers() -> list[Figure]:
             return []
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         proxy = stack.enter_context(FaultProxy(real.service_account(rules(events=True)), folder))
-        server = _server(stack, real, proxy.kubeconfig)
+        server = server_of(stack, real, proxy.kubeconfig)
         client = Client(server.live.tcp)
         client.pull()
         script = f"sleep 3; for i in $(seq {LINES}); do echo line $i; sleep 0.05; done"

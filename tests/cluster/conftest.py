@@ -91,3 +91,14 @@ def client(server: KubedockServer) -> Iterator[docker.DockerClient]:
 def own_namespace(tmp_path: Path) -> Iterator[RealCluster]:
     """A namespace for a test that breaks something in it."""
     yield from namespace_of_our_own(tmp_path)
+
+
+@pytest.fixture
+def own_server(place: Place, own_namespace: RealCluster, tmp_path: Path) -> Iterator[KubedockServer]:
+    """A server at the test's place with a namespace of its own, for a project whose names must be nobody else's.
+
+    A cluster's DNS may answer for half a minute with the address of whoever had a name before.
+    """
+    kubeconfig = least_rights(own_namespace) if place.least else None
+    with kubedock_server(own_namespace, tmp_path, place=place, kubeconfig=kubeconfig) as started:
+        yield started

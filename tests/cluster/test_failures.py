@@ -84,9 +84,10 @@ def test_bad_options_are_refused_with_a_sentence(docker: DockerCli, options: tup
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("-p", "80"), "PortBindings is not applied"),
-        (("-P",), "PublishAllPorts is not applied"),
-        (("--health-cmd", "true"), "Healthcheck is not"),
+        (("-p", "53/udp"), "PortBindings 53/udp is not applied"),
+        (("-P",), "PublishAllPorts publishes nothing"),
+        (("-p", "80", "--network", "host"), "Published ports are discarded when using host network mode"),
+        (("--health-interval", "5s"), "Healthcheck is not applied without a Test"),
         (("--ulimit", "nofile=100"), "Ulimits is not applied"),
         (("--init",), "Init is not applied"),
         (("-v", "/var/run/docker.sock:/var/run/docker.sock"), "docker.sock"),
@@ -103,14 +104,6 @@ def test_what_is_not_applied_is_a_warning(docker: DockerCli, options: tuple[str,
 
     assert done.code == 0
     assert f"WARNING: {sentence}" in done.err or ("WARNING: " in done.err and sentence in done.err)
-
-
-def test_a_healthcheck_shows_no_health(docker: DockerCli) -> None:
-    """What is not known is not invented."""
-    name = docker.name()
-    docker.ok("create", "--health-cmd", "true", "--name", name, ALPINE, "true")
-
-    assert docker.inspect(name, "json .State.Health") in ("null", "<no value>")
 
 
 def test_what_the_cluster_forbids(docker: DockerCli) -> None:

@@ -4,11 +4,13 @@ import os
 import secrets
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.support.ci import containers, unix_socket
 from tests.support.kubedock_server import KUBEDOCK
 from tests.support.realcluster import RealCluster
 from tests.support.shared import ROOT
@@ -53,23 +55,44 @@ def client_image(tmp_path_factory: pytest.TempPathFactory) -> str:
     return _push("localhost/job")
 
 
+def _with_gunicorn(pod: Any) -> None:
+    """Started by gunicorn itself."""
+    kubedock = containers(pod)["kubedock"]
+    kubedock["command"], kubedock["args"] = GUNICORN, []
+
+
+def _with_a_socket(pod: Any) -> None:
+    """As the page on CI says: a file in a folder that both containers share."""
+    found = containers(pod)
+    kubedock, job = found["kubedock"], found["job"]
+    kubedock.update(unix_socket())
+    job["volumeMounts"] = [one for one in kubedock["volumeMounts"] if one["name"] == "socket"]
+    job["env"] = [{"name": "DOCKER_HOST", "value": f"unix://{kubedock['args'][-1]}"}]
+    pod["spec"]["volumes"].append({"name": "socket", "emptyDir": {}})
+
+
+def _as_printed(_: Any) -> None:
+    """Unchanged."""
+
+
+WAYS: tuple[Callable[[Any], None], ...] = (_as_printed, _with_gunicorn, _with_a_socket)
+
+
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("command", [None, GUNICORN], ids=["kubedock", "gunicorn"])
+@pytest.mark.parametrize("change", WAYS, ids=[way.__name__.strip("_") for way in WAYS])
 def test_a_sidecar_runs_a_jobs_containers(
-    own_namespace: RealCluster, kubedock_image: str, client_image: str, command: list[str] | None
+    own_namespace: RealCluster, kubedock_image: str, client_image: str, change: Callable[[Any], None]
 ) -> None:
     """Under its own least Role, without a kubeconfig, with any uid and a read-only root; docker-py runs in the next container."""
     argv = (*KUBEDOCK, "manifests", "sidecar", "-n", own_namespace.namespace, "--image", kubedock_image)
     printed = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True).stdout
     objects = [found for found in yaml.safe_load_all(printed) if found]
     pod = next(found for found in objects if found["kind"] == "Pod")
-    (sidecar,) = [one for one in pod["spec"]["initContainers"] if one["name"] == "kubedock"]
+    sidecar, job = containers(pod)["kubedock"], containers(pod)["job"]
     assert sidecar["securityContext"]["readOnlyRootFilesystem"] is True
     sidecar["securityContext"]["runAsUser"] = 1_234_567
-    if command is not None:
-        sidecar["command"], sidecar["args"] = command, []
-    (job,) = [one for one in pod["spec"]["containers"] if one["name"] == "job"]
     job["image"], job["command"] = client_image, ["python3", "-c", CLIENT]
+    change(pod)
 
     own_namespace.apply(*objects)
     name = pod["metadata"]["name"]

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from kubedock.cluster import Cluster, LogOptions
+from kubedock.cluster import Channels, Cluster, LogOptions
 from kubedock.cluster.fake import FakeCluster
-from kubedock.errors import Conflict, Gone, InvalidParameter, NotFound
+from kubedock.cluster.protocol import DATA, FAILURE
+from kubedock.errors import Conflict, Gone, InvalidParameter, NotFound, Unavailable
 from kubedock.streams.channels import ExitStatus, exit_status
 from tests.support.waiting import converse, eventually, gathered, in_thread
 
@@ -33,7 +34,7 @@ def label(cluster: Cluster) -> Iterator[str]:
     """A value for the label ``test``, by which everything is deleted afterwards."""
     value = secrets.token_hex(4)
     yield value
-    for kind in ("Deployment", "Pod", "ConfigMap"):
+    for kind in ("Deployment", "Pod", "ConfigMap", "Service"):
         cluster.delete_collection(kind, selector=f"test={value}", grace=0)
 
 
@@ -132,6 +133,7 @@ def test_unknown_objects_are_not_found(cluster: Cluster) -> None:
         lambda: cluster.logs("nosuch", LogOptions()),
         lambda: cluster.exec("nosuch", ["true"]),
         lambda: cluster.attach("nosuch"),
+        lambda: cluster.forward("nosuch", 80),
     ):
         with pytest.raises(NotFound, match=r'^pods "nosuch" not found$'):
             attempt()
@@ -499,3 +501,111 @@ def test_attach_sees_what_comes(cluster: Cluster, pod: Callable[..., str]) -> No
 
     assert heard[1] == b"hello\n"
     assert ended(cluster, name)["exitCode"] == 0
+
+
+def test_a_service_has_a_stricter_name_than_others(cluster: Cluster, label: str) -> None:
+    """It begins with a letter; without ports it has to be headless."""
+    for name, spec, complaint in (
+        ("1db", {"clusterIP": "None"}, "a DNS-1035 label must consist of"),
+        ("d.b", {"clusterIP": "None"}, "a DNS-1035 label must consist of"),
+        ("d" * 64, {"clusterIP": "None"}, "63|a DNS-1035 label must consist of"),
+        (f"s-{label}", {}, "spec.ports: Required value"),
+    ):
+        with pytest.raises(InvalidParameter, match=complaint):
+            cluster.create("Service", {"metadata": {"name": name, "labels": {"test": label}}, "spec": spec})
+
+
+def test_headless_services(cluster: Cluster, label: str) -> None:
+    """A name is there once; one is deleted by its labels, others stay."""
+
+    def manifest(name: str) -> dict[str, Any]:
+        labels = {"test": label, "kubedock.name": name}
+        spec = {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": {f"kubedock.name/{label}": name}}
+        return {"metadata": {"name": f"{name}-{label}", "labels": labels}, "spec": spec}
+
+    made = cluster.create("Service", manifest("a"))
+    cluster.create("Service", manifest("b"))
+    with pytest.raises(Conflict, match=rf'^services "a-{label}" already exists$'):
+        cluster.create("Service", manifest("a"))
+    assert (made["spec"]["clusterIP"], made["spec"]["selector"]) == ("None", {f"kubedock.name/{label}": "a"})
+
+    cluster.delete_collection("Service", selector=f"test={label},kubedock.name=a")
+
+    assert [item["metadata"]["name"] for item in cluster.list("Service", selector=f"test={label}").items] == [f"b-{label}"]
+    with pytest.raises(NotFound):
+        cluster.get("Service", f"a-{label}")
+
+
+def test_a_label_is_put_on_a_running_pod_and_taken_off(cluster: Cluster, label: str, pod: Callable[..., str]) -> None:
+    """A merge patch; null takes it away."""
+    name, key = pod("sleep", "100"), f"kubedock.name/{label}"
+
+    put = cluster.patch("Pod", name, {"metadata": {"labels": {key: "db"}}})["metadata"]["labels"]
+    taken = cluster.patch("Pod", name, {"metadata": {"labels": {key: None}}})["metadata"]["labels"]
+
+    assert (put[key], key in taken) == ("db", False)
+
+
+# --- port-forward ----------------------------------------------------------------------------------------------------
+
+
+def test_a_port_is_forwarded(cluster: Cluster, pod: Callable[..., str]) -> None:
+    """To what listens in the pod: a megabyte goes there and back, on a connection of its own each time."""
+    name, sent = pod("nc", "-ll", "-p", "8080", "-e", "cat"), secrets.token_bytes(1 << 20)
+
+    for data in (b"hello", sent):
+        with eventually(lambda: reached(cluster, name, 8080)) as channels:
+            channels.send(DATA, data)
+            heard = b""
+            for channel, part in converse(channels):
+                assert channel == DATA
+                heard += part
+                if len(heard) == len(data):
+                    break
+        assert heard == data
+
+
+def reached(cluster: Cluster, pod: str, port: int) -> Channels | None:
+    """A forward to a program that has begun to listen; it echoes."""
+    channels = cluster.forward(pod, port)
+    channels.send(DATA, b"?")
+    for message in converse(channels):
+        if message == (DATA, b"?"):
+            return channels
+    channels.close()
+    return None
+
+
+def test_a_forward_ends_with_the_pods_side(cluster: Cluster, pod: Callable[..., str]) -> None:
+    """All that was said comes before the end."""
+    name = pod("nc", "-ll", "-p", "8080", "-e", "echo", "hello")
+
+    def said() -> dict[int, bytes]:
+        with cluster.forward(name, 8080) as channels:
+            return gathered(converse(channels))
+
+    assert eventually(lambda: (heard := said()).get(FAILURE) is None and heard) == {DATA: b"hello\n"}
+
+
+def test_a_port_where_nothing_listens_says_so(cluster: Cluster, pod: Callable[..., str]) -> None:
+    """On a channel of its own, then it is over."""
+    with cluster.forward(pod("sleep", "100"), 8080) as channels:
+        heard = gathered(converse(channels))
+
+    assert list(heard) == [FAILURE]
+    assert b"connection refused" in heard[FAILURE]
+
+
+def test_nothing_is_forwarded_to_a_pod_that_has_ended(cluster: Cluster, pod: Callable[..., str]) -> None:
+    """There is no network to forward to."""
+    name = pod("true")
+    ended(cluster, name)
+
+    def refusal() -> str:
+        try:
+            cluster.forward(name, 8080).close()
+        except Unavailable as error:
+            return str(error)
+        return ""  # its network goes a moment after its end
+
+    assert eventually(refusal) == f'pod not found ("{name}_{cluster.namespace}")'

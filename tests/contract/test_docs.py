@@ -2,10 +2,11 @@
 
 import re
 import subprocess
+from dataclasses import fields
 
 import pytest
 
-from tests.support.documents import DOCS, PARTS, made, page
+from tests.support.documents import DOCS, FILES, PARTS, made, page
 from tests.support.shared import ROOT
 
 
@@ -13,6 +14,12 @@ from tests.support.shared import ROOT
 def test_what_is_made_from_the_code_is_fresh(name: str) -> None:
     """Else: ``make tables``."""
     assert page(name).read_text() == made(name)
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_files_that_are_made_from_the_code_are_fresh(name: str) -> None:
+    """Else: ``make tables``."""
+    assert (DOCS / name).read_text() == FILES[name]()
 
 
 def test_the_commands_of_the_readme_exist() -> None:
@@ -51,3 +58,13 @@ def test_every_page_is_in_the_index() -> None:
     index = (DOCS / "index.md").read_text().split()
 
     assert {path.stem for path in DOCS.glob("*.md")} - set(index) - {"index"} == set()
+
+
+def test_ryuks_settings_are_documented() -> None:
+    """Each with its default: what the page says is what holds without a setting."""
+    from kubedock.domain import ryuk
+
+    rows = re.findall(r"^\| `(RYUK_[A-Z_]+)` \| `([^`]+)` \|", (DOCS / "ryuk.md").read_text(), re.MULTILINE)
+
+    assert ryuk.settings(dict(rows)) == ryuk.Settings()
+    assert len(rows) == len(fields(ryuk.Settings))

@@ -279,3 +279,22 @@ def test_split_streams() -> None:
         b"err\n",
         b"out\nerr\n",
     ]
+
+
+# --- names -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_name_is_that_of_a_headless_service() -> None:
+    """It resolves to the pods behind it that have an address and have not ended."""
+    cluster = FakeCluster()
+    cluster.create("Service", {"metadata": {"name": "db"}, "spec": {"clusterIP": "None", "selector": {"app": "db"}}})
+    cluster.create("Service", {"metadata": {"name": "nobody"}, "spec": {"clusterIP": "None"}})
+    for name in ("a", "b", "c", "d"):
+        manifest = pod(name)
+        manifest["metadata"]["labels"] = {"app": "db" if name != "d" else "web"}
+        cluster.create("Pod", manifest)
+    cluster.kubelet.finish("b")
+    cluster.delete("Pod", "c", grace=0)
+
+    assert cluster.resolve("db") == [cluster.get("Pod", "a")["status"]["podIP"]]
+    assert (cluster.resolve("nobody"), cluster.resolve("nothing")) == ([], [])

@@ -11,7 +11,7 @@ from kubedock.dockerapi import decode, options
 from kubedock.domain.container import ContainerSpec, Port, Resources, RestartPolicy, Security
 from kubedock.domain.network import EndpointRequest
 from kubedock.domain.volume import Mount
-from kubedock.errors import InvalidParameter, KubedockError
+from kubedock.errors import AliasOnPredefined, InvalidParameter, KubedockError
 
 # What `docker run alpine echo hi` of docker 28.2.2 sends.
 PLAIN = json.loads("""
@@ -32,6 +32,9 @@ PLAIN = json.loads("""
   "DriverOpts":null,"NetworkID":"","EndpointID":"","Gateway":"","IPAddress":"","IPPrefixLen":0,"IPv6Gateway":"",
   "GlobalIPv6Address":"","GlobalIPv6PrefixLen":0,"DNSNames":null}}}}
 """)
+
+
+NOTHING_EXPOSED = "PublishAllPorts publishes nothing: the request exposes no ports, and the image's own are not known yet"
 
 
 def spec_of(config: dict | None = None, **host: object) -> ContainerSpec:
@@ -237,6 +240,65 @@ def test_the_workload(policy, label, setting, workload):
         assert str(refusal.value) == workload
 
 
+# What testcontainers-python 4.15 sends by way of docker-py.
+RYUK = json.loads("""
+{"Tty":false,"OpenStdin":false,"StdinOnce":false,"AttachStdin":false,"AttachStdout":false,"AttachStderr":false,
+ "Image":"testcontainers/ryuk:0.8.1","Env":["RYUK_RECONNECTION_TIMEOUT=10s"],"Cmd":null,"NetworkDisabled":false,
+ "ExposedPorts":{"8080/tcp":{}},"Volumes":{"/var/run/docker.sock":{}},
+ "Labels":{"org.testcontainers.lang":"python","org.testcontainers":"true","org.testcontainers.version":"4.15.0"},
+ "HostConfig":{"NetworkMode":"default","Privileged":true,"Binds":["/tmp/kubedock.sock:/var/run/docker.sock:rw"],
+  "PortBindings":{"8080/tcp":[{"HostIp":"","HostPort":""}]},"AutoRemove":true},
+ "NetworkingConfig":{}}
+""")
+
+
+def test_a_ryuk_is_done_inside():
+    """Without a complaint: neither its socket nor its rights are needed. It has the label that its image has."""
+    made = decode.create(RYUK, {})
+
+    assert replace(made.spec, asked={}) == ContainerSpec(
+        image="testcontainers/ryuk:0.8.1",
+        env=(("RYUK_RECONNECTION_TIMEOUT", "10s"),),
+        labels={**RYUK["Labels"], "org.testcontainers.ryuk": "true"},
+        ports=(Port(8080, "tcp", (("", ""),)),),
+        auto_remove=True,
+        workload="inside",
+        security=Security(privileged=True),
+    )
+    assert made.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("config", "workload", "warnings"),
+    [
+        ({"Image": "testcontainers/ryuk"}, "inside", ()),
+        ({"Image": "alpine", "Labels": {"org.testcontainers.ryuk": "true"}}, "inside", ()),
+        ({"Image": "testcontainers/ryuk", "Labels": {"kubedock.workload": "auto"}}, "inside", ()),
+        ({"Image": "testcontainers/ryuk", "Labels": {"kubedock.workload": "pod"}}, "pod", ()),
+        (
+            {"Image": "testcontainers/ryuk", "Cmd": ["sh"]},
+            "inside",
+            ("Entrypoint and Cmd are not applied: kubedock does Ryuk's work itself, its image is not run",),
+        ),
+    ],
+)
+@pytest.mark.parametrize("setting", ["auto", "pod"])
+def test_what_is_done_inside(config, workload, warnings, setting):
+    """By image or label, whatever the server runs other containers in; the label kubedock.workload asks for the image itself."""
+    made = decode.create(config, {}, workload=setting)
+
+    assert (made.spec.workload, made.warnings) == (workload, warnings)
+
+
+def test_where_docker_sock_is_left_out_no_volume_is_mounted():
+    """docker-py names the target of each bind in Volumes as well."""
+    binds = ["/var/run/docker.sock:/var/run/docker.sock"]
+
+    assert spec_of({"Volumes": {"/var/run/docker.sock": {}}}, Binds=binds).mounts == ()
+    with pytest.raises(InvalidParameter, match=r"^Duplicate mount point: /var/run/docker\.sock$"):
+        spec_of(Binds=[*binds, "data:/var/run/docker.sock"])
+
+
 @pytest.mark.parametrize(
     ("mode", "endpoints", "joined"),
     [
@@ -345,15 +407,98 @@ def test_warnings_that_need_two_fields():
     )
 
 
+@pytest.mark.parametrize(
+    ("config", "host", "found", "warnings"),
+    [
+        ({"ExposedPorts": {"80": {}}}, {"PublishAllPorts": True}, (Port(80, "tcp", (("", ""),)),), ()),
+        (
+            {"ExposedPorts": {"80": {}, "81": {}}},
+            {"PublishAllPorts": True, "PortBindings": {"80/tcp": [{"HostIp": "::0", "HostPort": "8080"}]}},
+            (Port(80, "tcp", (("::", "8080"),)), Port(81, "tcp", (("", ""),))),
+            (),
+        ),
+        (
+            {"ExposedPorts": {"53/udp": {}, "53": {}}},
+            {"PublishAllPorts": True},
+            (Port(53, "tcp", (("", ""),)), Port(53, "udp", (("", ""),))),
+            ("PublishAllPorts 53/udp is not applied: only TCP ports are published",),
+        ),
+        ({}, {"PublishAllPorts": True}, (), (NOTHING_EXPOSED,)),
+        ({}, {"PublishAllPorts": True, "PortBindings": {"80/tcp": []}}, (Port(80, "tcp", (("", ""),)),), ()),
+        (
+            {},
+            {"NetworkMode": "host", "PortBindings": {"80/tcp": None}},
+            (Port(80, "tcp", (("", ""),)),),
+            ("Published ports are discarded when using host network mode",),
+        ),
+        ({"ExposedPorts": {"80": {}}}, {"NetworkMode": "host"}, (Port(80),), ()),
+    ],
+)
+def test_ports(config, host, found, warnings):
+    """Bindings, and the exposed ports where all are to be published."""
+    made = decode.create({"Image": "a", **config, "HostConfig": host}, {})
+
+    assert (made.spec.ports, made.warnings) == (found, warnings)
+
+
+@pytest.mark.parametrize(
+    ("mode", "links", "dns"),
+    [
+        ("bridge", ("Links is applied in part: as things are at the start, without environment variables",), ()),
+        ("web", (), ("Dns replaces the cluster's name server: the names of other containers do not resolve in this one",)),
+    ],
+)
+def test_warnings_that_depend_on_the_network(mode, links, dns):
+    """Links are the default network's, names the others'."""
+    for option, value, said in (("Links", ["db"], links), ("Dns", ["192.0.2.53"], dns)):
+        assert decode.create({"Image": "a", "HostConfig": {"NetworkMode": mode, option: value}}, {}).warnings == said
+
+
 def test_an_endpoint_of_a_connect():
-    """Aliases and warnings; null is nothing."""
+    """Aliases, links and warnings; null is nothing."""
+    asked = {"Aliases": ["db", "db"], "Links": ["one:other"], "MacAddress": "02:42:00:00:00:01"}
     assert decode.endpoint(None) == (EndpointRequest(), ())
-    assert decode.endpoint({"Aliases": ["db"]}) == (
-        EndpointRequest(("db",), {"Aliases": ["db"]}),
-        ("Aliases are not applied: names on networks do not resolve yet",),
+    assert decode.endpoint(asked) == (
+        EndpointRequest(("db",), asked, (("one", "other"),)),
+        ("MacAddress is not applied: the cluster's network chooses a pod's addresses",),
     )
     with pytest.raises(InvalidParameter, match=r"^invalid JSON: EndpointConfig\.Aliases: an array of strings is expected$"):
         decode.endpoint({"Aliases": "db"})
+
+
+@pytest.mark.parametrize("name", ["bridge", "default", "host", "none"])
+def test_aliases_are_for_networks_that_have_names(name):
+    """moby: daemon/create.go."""
+    body = {
+        "Image": "a",
+        "HostConfig": {"NetworkMode": name},
+        "NetworkingConfig": {"EndpointsConfig": {name: {"Aliases": ["db"]}}},
+    }
+    with pytest.raises(InvalidParameter) as refusal:
+        decode.create(body, {})
+
+    assert str(refusal.value) == str(AliasOnPredefined(f"invalid config for network {name.replace('default', 'bridge')}: "))
+
+
+@pytest.mark.parametrize(
+    ("mode", "links", "places"),
+    [
+        ("", (("db", "data"),), {"bridge": ()}),
+        ("bridge", (("db", "data"),), {"bridge": ()}),
+        ("web", (), {"web": (("other", "o"), ("db", "data")), "more": ()}),
+    ],
+)
+def test_links_belong_to_the_network_of_the_mode(mode, links, places):
+    """HostConfig's; user-defined networks have their own."""
+    networks = {"web": {"Links": ["other:o"]}, "more": {}} if mode == "web" else {}
+    body = {
+        "Image": "a",
+        "HostConfig": {"NetworkMode": mode, "Links": ["/db:/me/data"]},
+        "NetworkingConfig": {"EndpointsConfig": networks},
+    }
+    made = decode.create(body, {})
+
+    assert (made.spec.links, {name: request.links for name, request in made.endpoints.items()}) == (links, places)
 
 
 VALUES = st.recursive(

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubedock.dockerapi import decode, encode, images, versions
-from kubedock.domain.container import ContainerRecord, ContainerSpec
+from kubedock.domain.container import ContainerRecord, ContainerSpec, Outcome, Published
 from kubedock.domain.event import Event
+from kubedock.domain.health import Health
 from kubedock.domain.network import Endpoint, Network
 from kubedock.domain.status import Observed, Status
 from kubedock.domain.view import ContainerView, Image, NetworkView
@@ -51,9 +52,10 @@ def view(status: Status = RUNNING, body: dict | None = None, ip: str = "10.1.2.3
     endpoints = {
         network.id: Endpoint(network.id, network.name[0] * 64, ("db",) if network is WEB else ()) for network in (BRIDGE, WEB)
     }
-    record = ContainerRecord(ID, "db", spec, NOW - timedelta(minutes=2), IMAGE.id, endpoints=endpoints)
+    record = ContainerRecord(ID, "db", spec, NOW - timedelta(minutes=2), IMAGE.id, run=1, endpoints=endpoints)
     observed = Observed("pod", "uid", ip=ip) if ip else None
-    return ContainerView(replace(record, **changes), observed, status, {BRIDGE.id: BRIDGE, WEB.id: WEB}, NOW + timedelta(minutes=2))
+    networks = {BRIDGE.id: BRIDGE, WEB.id: WEB}
+    return ContainerView(replace(record, **changes), observed, status, networks, NOW + timedelta(minutes=2), gateway="127.0.0.1")
 
 
 def endpoint(**changes: object) -> dict:
@@ -62,11 +64,11 @@ def endpoint(**changes: object) -> dict:
         "IPAMConfig": None,
         "Links": None,
         "Aliases": None,
-        "MacAddress": "",
+        "MacAddress": "02:42:0a:01:02:03",
         "DriverOpts": None,
         "NetworkID": BRIDGE.id,
         "EndpointID": "b" * 64,
-        "Gateway": "172.17.0.1",
+        "Gateway": "127.0.0.1",
         "IPAddress": "10.1.2.3",
         "IPPrefixLen": 16,
         "IPv6Gateway": "",
@@ -158,16 +160,16 @@ def test_a_running_container():
             "SecondaryIPv6Addresses": None,
             "Ports": {"80/tcp": None},
             "EndpointID": "b" * 64,
-            "Gateway": "172.17.0.1",
+            "Gateway": "127.0.0.1",
             "GlobalIPv6Address": "",
             "GlobalIPv6PrefixLen": 0,
             "IPAddress": "10.1.2.3",
             "IPPrefixLen": 16,
             "IPv6Gateway": "",
-            "MacAddress": "",
+            "MacAddress": "02:42:0a:01:02:03",
             "Networks": {
                 "bridge": endpoint(),
-                "web": endpoint(Aliases=["db"], NetworkID=WEB.id, EndpointID="w" * 64, Gateway=""),
+                "web": endpoint(Aliases=["db"], NetworkID=WEB.id, EndpointID="w" * 64, DNSNames=["db", ID[:12]]),
             },
         },
     }
@@ -192,7 +194,9 @@ def test_an_ended_container():
     }
     assert shown["RestartCount"] == 2
     assert shown["NetworkSettings"]["Ports"] == {}
-    assert shown["NetworkSettings"]["Networks"]["bridge"] == endpoint(EndpointID="", Gateway="", IPAddress="", IPPrefixLen=0)
+    assert shown["NetworkSettings"]["Networks"]["bridge"] == endpoint(
+        EndpointID="", Gateway="", IPAddress="", IPPrefixLen=0, MacAddress=""
+    )
 
 
 def test_an_address_of_the_newer_kind():
@@ -203,12 +207,45 @@ def test_an_address_of_the_newer_kind():
         Aliases=["db"],
         NetworkID=WEB.id,
         EndpointID="w" * 64,
-        Gateway="",
+        MacAddress="02:42:00:00:00:05",
         IPAddress="",
         IPPrefixLen=0,
         GlobalIPv6Address="fd00::5",
         GlobalIPv6PrefixLen=64,
+        DNSNames=["db", ID[:12]],
     )
+
+
+@pytest.mark.parametrize(
+    ("run", "status", "names"),
+    [
+        (0, Status("created"), None),
+        (1, RUNNING, ["db", "api", ID[:12], "host.example"]),
+        (1, EXITED, ["db", "api", ID[:12], "host.example"]),
+    ],
+)
+def test_names_on_networks(run, status, names):
+    """From the first start on, as in Docker: name, aliases, short id, host name; none on networks that have no names."""
+    places = {network.id: Endpoint(network.id, "e" * 64, ("db", "api") if network is WEB else ()) for network in (BRIDGE, WEB)}
+    networks = encode.container_inspect(view(status, {"Image": "a", "Hostname": "host.example"}, run=run, endpoints=places))[
+        "NetworkSettings"
+    ]["Networks"]
+
+    assert {name: place["DNSNames"] for name, place in networks.items()} == {"bridge": None, "web": names}
+    assert networks["web"]["Aliases"] == ["db", "api"]
+
+
+def test_the_gateway_needs_no_address_of_the_container():
+    """testcontainers-python reads it from the list, maybe before the pod's status has come; the node's network has none."""
+    host = Network("h" * 64, "host", "host", NOW)
+    waiting = view(ip="")
+    on_host = replace(waiting, networks={BRIDGE.id: host, WEB.id: WEB})
+    gateways = [
+        {name: place["Gateway"] for name, place in encode.container_summary(each)["NetworkSettings"]["Networks"].items()}
+        for each in (waiting, on_host, view(EXITED))
+    ]
+
+    assert gateways == [{"bridge": "127.0.0.1", "web": "127.0.0.1"}, {"host": "", "web": "127.0.0.1"}, {"bridge": "", "web": ""}]
 
 
 def test_host_config():
@@ -263,6 +300,46 @@ def test_an_item_of_the_list():
     assert encode.container_summary(view(EXITED))["Ports"] == []
 
 
+def test_published_ports():
+    """In inspect by port, in the list one by one; only while they are listened on."""
+    published = tuple(Published(80, "tcp", host, 32768) for host in ("0.0.0.0", "::"))
+    body = {**BODY, "ExposedPorts": {"80/tcp": {}, "53/udp": {}}}
+    shown = view(body=body, published=published)
+
+    assert encode.container_inspect(shown)["NetworkSettings"]["Ports"] == {
+        "53/udp": None,
+        "80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "32768"}, {"HostIp": "::", "HostPort": "32768"}],
+    }
+    assert encode.container_summary(shown)["Ports"] == [
+        {"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 32768, "Type": "tcp"},
+        {"IP": "::", "PrivatePort": 80, "PublicPort": 32768, "Type": "tcp"},
+        {"PrivatePort": 53, "Type": "udp"},
+    ]
+    for gone in (view(EXITED, body, published=published), view(body=body, published=published, outcome=Outcome(0))):
+        assert gone.published == ()
+    between_two_runs = view(replace(RUNNING, state="restarting"), body, published=published, outcome=Outcome(1), restarting=True)
+    assert encode.container_inspect(between_two_runs)["NetworkSettings"]["Ports"] == {}
+
+
+@pytest.mark.parametrize(
+    ("health", "words"),
+    [(Health(), " (health: starting)"), (Health("healthy"), " (healthy)"), (Health("unhealthy", 3), " (unhealthy)")],
+)
+def test_health(health, words):
+    """Beside the age while it runs, and in inspect also later."""
+    shown = replace(view(), health=health)
+    ended = replace(view(EXITED), health=health)
+
+    assert encode.container_summary(shown)["Status"] == "Up 2 minutes" + words
+    assert encode.container_inspect(shown)["State"]["Health"] == {
+        "Status": health.status,
+        "FailingStreak": health.failing_streak,
+        "Log": [],
+    }
+    assert encode.container_summary(ended)["Status"] == "Exited (3) 2 minutes ago"
+    assert encode.container_inspect(ended)["State"]["Health"]["Status"] == health.status
+
+
 @pytest.mark.parametrize(
     ("status", "seconds", "words"),
     [
@@ -298,7 +375,13 @@ def test_a_network():
         "ConfigFrom": {"Network": ""},
         "ConfigOnly": False,
         "Containers": {
-            ID: {"Name": "db", "EndpointID": "w" * 64, "MacAddress": "", "IPv4Address": "", "IPv6Address": "fd00::5/64"},
+            ID: {
+                "Name": "db",
+                "EndpointID": "w" * 64,
+                "MacAddress": "02:42:00:00:00:05",
+                "IPv4Address": "",
+                "IPv6Address": "fd00::5/64",
+            },
         },
         "Options": {},
         "Labels": {"a": "b"},
@@ -351,8 +434,11 @@ def test_older_versions():
     """What a client of an older API reads beside."""
     inspect, image = encode.container_inspect(view()), images.inspect(IMAGE)
     networks = versions.downgrade("container", inspect, (1, 44))["NetworkSettings"]["Networks"]
+    named = encode.container_inspect(view(body={"Image": "a", "Hostname": "me"}))
+    with_host_name = versions.downgrade("container", named, (1, 44))["NetworkSettings"]["Networks"]["web"]["Aliases"]
 
     assert versions.downgrade("container", inspect, (1, 47)) == inspect
+    assert with_host_name == ["db", ID[:12], "me"]
     assert {name: entry["Aliases"] for name, entry in networks.items()} == {"bridge": None, "web": ["db", ID[:12]]}
     assert versions.downgrade("image", image, (1, 45)) == image
     assert versions.downgrade("image", image, (1, 43)) == {

@@ -51,8 +51,7 @@ def test_the_docs_show_every_row():
 VOLUME = {"Type": "volume", "Source": "data", "Target": "/data"}
 VOLUMES = "Volumes are empty directories of the container's pod: nothing is shared, and nothing is left when it ends."
 SOCKET = "docker.sock is not mounted: the container cannot reach kubedock through it"
-PORTS = "ports are not published yet; the container's own ports can be reached at its pod's address"
-NAMES = "names on networks do not resolve yet"
+LINKS = "Links is applied in part: as things are at the start, without environment variables"
 ADDRESS = "the cluster's network chooses a pod's addresses"
 KUBELET = "the kubelet has no such limit for a pod"
 BLOCKS = "Kubernetes does not limit block devices"
@@ -92,7 +91,8 @@ EXAMPLES = [
     ("Cmd", "sh", QUIET),
     ("Healthcheck", {"Test": ["NONE"]}, QUIET),
     ("Healthcheck", {"Test": []}, QUIET),
-    ("Healthcheck", {"Test": ["CMD", "true"], "Interval": 10**9}, ["Healthcheck is not run yet: the container has no health"]),
+    ("Healthcheck", {"Test": ["CMD", "true"], "Interval": 10**9}, QUIET),
+    ("Healthcheck", {"Interval": 10**9}, ["Healthcheck is not applied without a Test: the image's own check is not known yet"]),
     ("Healthcheck", {"Interval": 5}, InvalidParameter("Interval in Healthcheck cannot be less than 1ms")),
     ("Healthcheck", {"Retries": -1}, InvalidParameter("Retries in Healthcheck cannot be negative")),
     ("ArgsEscaped", True, QUIET),
@@ -177,6 +177,7 @@ EXAMPLES = [
     ("HostConfig.Binds", ["/data"], [VOLUMES]),
     ("HostConfig.Binds", ["/var/run/docker.sock:/var/run/docker.sock:rw"], [SOCKET]),
     ("HostConfig.Binds", ["//var/run/docker.sock:/x"], [SOCKET]),
+    ("HostConfig.Binds", ["/tmp/own.sock:/var/run/docker.sock"], [SOCKET]),
     ("HostConfig.Binds", ["data:/data", "/run/docker.sock:/run/docker.sock"], [VOLUMES, SOCKET]),
     ("HostConfig.Binds", ["/etc:/etc"], NotImplemented(NO_BIND.format("/etc"))),
     ("HostConfig.Binds", ["data:/data:what"], InvalidParameter("invalid mode: what")),
@@ -208,7 +209,7 @@ EXAMPLES = [
     ("HostConfig.NetworkMode", "host", QUIET),
     ("HostConfig.NetworkMode", "default", QUIET),
     ("HostConfig.NetworkMode", "none", ["NetworkMode none is not applied: every pod is on the cluster's network"]),
-    ("HostConfig.NetworkMode", "web", [f'Network "web": networks are records only: {NAMES}']),
+    ("HostConfig.NetworkMode", "web", QUIET),
     ("HostConfig.NetworkMode", "container:x", NotImplemented(f"NetworkMode container: is not supported: {JOIN.format('network')}")),
     (
         "HostConfig.NetworkMode",
@@ -216,11 +217,13 @@ EXAMPLES = [
         InvalidParameter("invalid network mode: invalid container format container:<name|id>"),
     ),
     ("HostConfig.PortBindings", {}, QUIET),
+    ("HostConfig.PortBindings", {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8000-8010"}, {}], "81": None}, QUIET),
     (
         "HostConfig.PortBindings",
-        {"80/tcp": [{"HostIp": "", "HostPort": ""}]},
-        [f"PortBindings is not applied: {PORTS}"],
+        {"53/udp": None, "9/sctp": []},
+        [f"PortBindings {key} is not applied: only TCP ports are published" for key in ("53/udp", "9/sctp")],
     ),
+    ("HostConfig.PortBindings", {"80/tcp": [{"HostIp": "web"}]}, InvalidParameter("invalid IP address: web")),
     ("HostConfig.PortBindings", {"80/tcp": [{"HostPort": "x"}]}, InvalidParameter('invalid port specification: "x"')),
     ("HostConfig.RestartPolicy", {"Name": "always"}, QUIET),
     ("HostConfig.RestartPolicy", {"Name": "", "MaximumRetryCount": 0}, QUIET),
@@ -327,17 +330,15 @@ EXAMPLES = [
     ("HostConfig.IpcMode", "container:x", NotImplemented(f"IpcMode container: is not supported: {JOIN.format('namespaces')}")),
     ("HostConfig.IpcMode", "x", InvalidParameter("invalid IPC mode: x")),
     ("HostConfig.Cgroup", "x", ["Cgroup is not applied: the kubelet places a pod's cgroup"]),
-    ("HostConfig.Links", ["db:db"], [f"Links is not applied: {NAMES}"]),
+    ("HostConfig.Links", ["db:data", "db"], [LINKS]),
+    ("HostConfig.Links", [""], InvalidParameter("empty string specified for links")),
+    ("HostConfig.Links", ["a:b:c"], InvalidParameter("bad format for links: a:b:c")),
     ("HostConfig.OomScoreAdj", 100, ["OomScoreAdj is not applied: the kubelet sets it by the pod's quality of service"]),
     ("HostConfig.PidMode", "host", QUIET),
     ("HostConfig.PidMode", "container:x", NotImplemented(f"PidMode container: is not supported: {JOIN.format('namespaces')}")),
     ("HostConfig.PidMode", "x", InvalidParameter("invalid PID mode: x")),
     ("HostConfig.Privileged", True, QUIET),
-    (
-        "HostConfig.PublishAllPorts",
-        True,
-        [f"PublishAllPorts is not applied: {PORTS}"],
-    ),
+    ("HostConfig.PublishAllPorts", True, QUIET),
     ("HostConfig.ReadonlyRootfs", True, QUIET),
     ("HostConfig.SecurityOpt", ["no-new-privileges", "seccomp=unconfined", "apparmor:unconfined"], QUIET),
     ("HostConfig.SecurityOpt", ["seccomp=builtin", "no-new-privileges=false"], QUIET),
@@ -425,9 +426,10 @@ EXAMPLES = [
         {"IPv4Address": "10.0.0.9", "LinkLocalIPs": ["169.254.1.1"]},
         [f"IPAMConfig 10.0.0.9, 169.254.1.1 is not applied: {ADDRESS}"],
     ),
-    ("NetworkingConfig.EndpointsConfig.*.Links", ["db"], [f"Links is not applied: {NAMES}"]),
+    ("NetworkingConfig.EndpointsConfig.*.Links", ["db"], QUIET),
+    ("NetworkingConfig.EndpointsConfig.*.Links", ["a:b:c"], InvalidParameter("bad format for links: a:b:c")),
     ("NetworkingConfig.EndpointsConfig.*.MacAddress", "02:42:ac:11:00:02", [f"MacAddress is not applied: {ADDRESS}"]),
-    ("NetworkingConfig.EndpointsConfig.*.Aliases", ["db"], [f"Aliases are not applied: {NAMES}"]),
+    ("NetworkingConfig.EndpointsConfig.*.Aliases", ["db"], QUIET),
     (
         "NetworkingConfig.EndpointsConfig.*.DriverOpts",
         {"a": "b"},
@@ -448,21 +450,22 @@ EXAMPLES = [
 SOCKET_MOUNT = {"Type": "bind", "Source": "/run/docker.sock", "Target": "/run/docker.sock"}
 TMPFS_MOUNT = {"Type": "tmpfs", "Target": "/t"}
 MOUNT_OF = {"BindOptions": SOCKET_MOUNT, "TmpfsOptions": TMPFS_MOUNT, "Type": {"Target": "/data"}}
-BESIDE = {"CpuPeriod": {"CpuQuota": 50_000}}
+BESIDE = {"CpuPeriod": {"CpuQuota": 50_000}, "Shell": {"Healthcheck": {"Test": ["CMD-SHELL", "true"]}}}
+CONFIG_BESIDE = {"PublishAllPorts": {"ExposedPorts": {"80/tcp": {}}}}
 REQUIRED = ("Image", options.MOUNT + "Type", options.MOUNT + "Target")
 
 
 def request(path: str, value: object) -> dict:
     """A create request that is plain but for one field."""
-    body = {"Image": "alpine"}
     where, _, key = path.rpartition(".")
+    body = {"Image": "alpine", **CONFIG_BESIDE.get(key, {})}
     match where + "." if where else "":
         case "":
-            body[key] = value
+            body |= BESIDE.get(key, {}) | {key: value}
         case options.MOUNT:
             body["HostConfig"] = {"Mounts": [MOUNT_OF.get(key, VOLUME) | {key: value}]}
         case options.ENDPOINT:
-            body["NetworkingConfig"] = {"EndpointsConfig": {"bridge": {key: value}}}
+            body |= {"HostConfig": {"NetworkMode": "web"}, "NetworkingConfig": {"EndpointsConfig": {"web": {key: value}}}}
         case _:
             body[where] = BESIDE.get(key, {}) | {key: value}
     return body
@@ -471,7 +474,7 @@ def request(path: str, value: object) -> dict:
 def effect(body: dict) -> tuple:
     """All that a request leads to, besides being shown again."""
     made = decode.create(body, {})
-    return replace(made.spec, asked={}), {name: endpoint.aliases for name, endpoint in made.endpoints.items()}
+    return replace(made.spec, asked={}), {name: replace(endpoint, asked={}) for name, endpoint in made.endpoints.items()}
 
 
 @pytest.mark.parametrize(("path", "value", "said"), EXAMPLES)

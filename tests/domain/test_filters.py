@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubedock.domain import filters, ids, image
-from kubedock.domain.container import ContainerRecord, ContainerSpec, Port
+from kubedock.domain.container import ContainerRecord, ContainerSpec, Outcome, Port, Published
 from kubedock.domain.event import Event
+from kubedock.domain.health import Health
 from kubedock.domain.network import Endpoint, Network
 from kubedock.domain.status import Status
 from kubedock.domain.view import ContainerView, Image
@@ -32,13 +33,19 @@ def container(name: str, status: Status, age: int, network: Network = BRIDGE, **
         NOW - timedelta(minutes=age),
         ALPINE.image_id,
         endpoints={network.id: Endpoint(network.id, "e")},
+        run=0 if status is CREATED else 1,
+        outcome=Outcome(3) if status is EXITED else None,
+        published=(Published(80, "tcp", "0.0.0.0", 8080),),
     )
     return ContainerView(record, None, status, {network.id: network})
 
 
 ALL = [
-    container("abe", RUNNING, 3, labels={"a": "b", "c": "d"}, ports=(Port(80),), mounts=(Mount("volume", "/data", "data"),)),
-    container("bob", EXITED, 2, WEB, labels={"a": "x"}, tmpfs=(("/run", ""),)),
+    replace(
+        container("abe", RUNNING, 3, labels={"a": "b", "c": "d"}, ports=(Port(80),), mounts=(Mount("volume", "/data", "data"),)),
+        health=Health("healthy"),
+    ),
+    replace(container("bob", EXITED, 2, WEB, labels={"a": "x"}, tmpfs=(("/run", ""),)), health=Health("unhealthy")),
     container("cat.1", CREATED, 1, WEB),
 ]
 
@@ -65,8 +72,9 @@ ALL = [
         ({"status": ("running",)}, "abe"),
         ({"status": ("exited", "created")}, "bob cat.1"),
         ({"status": ("dead",)}, ""),
-        ({"health": ("none",)}, "abe bob cat.1"),
-        ({"health": ("healthy",)}, ""),
+        ({"health": ("none",)}, "cat.1"),
+        ({"health": ("healthy",)}, "abe"),
+        ({"health": ("starting", "unhealthy")}, "bob"),
         ({"exited": ("3",)}, "bob"),
         ({"exited": ("0",)}, ""),
         ({"is-task": ("false",)}, "abe bob cat.1"),
@@ -91,6 +99,10 @@ ALL = [
         ({"expose": ("80/udp",)}, ""),
         ({"expose": ()}, "abe bob cat.1"),
         ({"publish": ("80",)}, ""),
+        ({"publish": ("8080",)}, "abe"),
+        ({"publish": ("8000-9000/tcp",)}, "abe"),
+        ({"publish": ("8080/udp",)}, ""),
+        ({"publish": ("8080",), "expose": ("1",)}, "abe"),
         ({"before": ("bob",)}, "abe"),
         ({"before": (ALL[1].record.id,)}, "abe"),
         ({"since": ("/abe",)}, "bob cat.1"),

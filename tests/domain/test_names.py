@@ -18,7 +18,7 @@ def test_a_random_name_is_two_words():
     drawn = [names.random_name(Random(seed)) for seed in range(200)]
 
     assert drawn == [names.random_name(Random(seed)) for seed in range(200)]
-    assert all(re.fullmatch("[a-z]+_[a-z]+", name) and names.container_name(name) == name for name in drawn)
+    assert all(re.fullmatch("[a-z]+-[a-z]+", name) and names.container_name(name) == name for name in drawn)
     assert len(set(drawn)) > 190
 
 

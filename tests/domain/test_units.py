@@ -224,3 +224,26 @@ def test_times_round_trip(moment):
 def test_ages_in_words(seconds, words):
     """The words of docker ps."""
     assert units.human_duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"),
+        (0.0000005, "500ns"),
+        (0.0015, "1.5ms"),
+        (0.0000015, "1.5µs"),
+        (0.05, "50ms"),
+        (1, "1s"),
+        (1.5, "1.5s"),
+        (30, "30s"),
+        (60, "1m0s"),
+        (90.25, "1m30.25s"),
+        (3600, "1h0m0s"),
+        (90061.001, "25h1m1.001s"),
+    ],
+)
+def test_durations_as_go_writes_them(seconds: float, text: str) -> None:
+    """And as they are read again."""
+    assert units.go_duration(seconds) == text
+    assert units.parse_duration(text) == pytest.approx(seconds)

@@ -1,10 +1,14 @@
 """Networks: Docker's rules and texts."""
 
+from dataclasses import replace
+
 import pytest
 
 from kubedock.domain.container import ContainerSpec
 from kubedock.domain.event import Event
-from kubedock.domain.network import Endpoint, EndpointRequest, NetworkRequest
+from kubedock.domain.network import Endpoint, EndpointRequest, Network, NetworkRequest
+from kubedock.engine.naming import Names
+from kubedock.engine.networks import NetworkNameTaken, Networks
 from kubedock.errors import (
     Conflict,
     Forbidden,
@@ -15,6 +19,7 @@ from kubedock.errors import (
     NotFound,
     NotImplemented,
 )
+from kubedock.state.store import MemoryStore
 from kubedock.streams.cancel import Cancel
 from tests.support.running import T0, put_container, refused, still
 
@@ -36,10 +41,10 @@ def subnet(*texts: str) -> dict:
 
 
 def test_every_engine_has_three_networks(engine):
-    """bridge with a subnet and a gateway; testcontainers-go looks for it."""
+    """bridge with a subnet, and as gateway the address of published ports; testcontainers-go looks for it."""
     found = [(n.name, n.driver, n.ipam["Config"], n.predefined) for n in engine.networks.builtin()]
     assert found == [
-        ("bridge", "bridge", [{"Subnet": "172.17.0.0/16", "Gateway": "172.17.0.1"}], True),
+        ("bridge", "bridge", [{"Subnet": "172.17.0.0/16", "Gateway": "127.0.0.1"}], True),
         ("host", "host", [], True),
         ("none", "null", [], True),
     ]
@@ -53,6 +58,17 @@ def test_networks_get_subnets_of_their_own(engine):
     assert made[14] == [{"Subnet": "192.168.0.0/20", "Gateway": "192.168.0.1"}]
     assert made[30] == [{"Subnet": "10.128.0.0/24", "Gateway": "10.128.0.1"}]
     assert len({config[0]["Subnet"] for config in made}) == 40
+
+
+def test_no_subnet_holds_the_address_of_the_server():
+    """testcontainers-python looks for it in the subnets: a client that finds it takes itself for a container on that network."""
+    store = MemoryStore[Network]("network", missing=NoSuchNetwork, taken=lambda name, _: NetworkNameTaken(name))
+    core = replace(still().core, networks=store, gateway="172.19.3.4")
+    networks = Networks(core, Names(core))
+    made = [networks.create(asked(f"n{number}")).ipam["Config"][0]["Subnet"] for number in range(2)]
+
+    assert made == ["172.18.0.0/16", "172.20.0.0/16"]
+    assert networks.resolve("bridge").ipam["Config"] == [{"Subnet": "172.17.0.0/16", "Gateway": "172.19.3.4"}]
 
 
 def test_a_subnet_that_is_asked_for_is_taken_as_written(engine):
@@ -84,6 +100,11 @@ def test_a_subnet_that_is_asked_for_is_taken_as_written(engine):
             " try again.",
         ),
         (asked("x", ipam=subnet("nonsense")), InvalidParameter, "invalid network config:\ninvalid subnet nonsense"),
+        (
+            asked("x", ipam=subnet("10.0.0.5/24")),
+            InvalidParameter,
+            "invalid network config:\ninvalid subnet 10.0.0.5/24: it should be 10.0.0.0/24",
+        ),
         (
             asked("x", ipam=subnet("172.17.5.0/24")),
             Forbidden,
@@ -168,7 +189,7 @@ def test_a_container_can_be_put_on_a_network_and_taken_off(engine, running):
             "web",
             EndpointRequest(("db",)),
             InvalidParameter,
-            "invalid endpoint settings:\nnetwork-scoped aliases are only supported for user-defined networks",
+            "invalid endpoint settings:\nnetwork-scoped alias is supported only for containers in user defined networks",
         ),
         (
             "host",

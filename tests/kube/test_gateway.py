@@ -9,6 +9,7 @@ import pytest
 from websockets.protocol import OPEN, Protocol, Side
 
 from kubedock.cluster import Cluster, LogOptions, WatchEvent
+from kubedock.cluster.protocol import DATA, FAILURE
 from kubedock.errors import Conflict, Forbidden, Gone, InvalidParameter, KubedockError, NotFound, System, Unavailable
 from kubedock.kube import clientconfig, gateway
 from kubedock.kube.gateway import KubeGateway
@@ -107,6 +108,7 @@ def test_each_status_is_a_kind(serve: Serve, code: int, kind: type[KubedockError
         lambda: cluster.create("Pod", POD),
         lambda: cluster.logs("p", LogOptions()),
         lambda: cluster.exec("p", ["true"]),
+        lambda: cluster.forward("p", 80),
     ):
         with pytest.raises(kind, match=r"^the sentence$") as caught:
             attempt()
@@ -288,6 +290,34 @@ def test_a_terminal_has_one_output(serve: Serve) -> None:
         assert list(converse(channels)) == []
 
     assert server.requests[0][0] == "GET /api/v1/namespaces/ns/pods/p/attach?container=main&stdin=true&stdout=true&tty=true"
+
+
+def test_the_ports_number_begins_each_channel_of_a_forward(serve: Serve) -> None:
+    """And is left out, alone or with data behind it; the end in good order is no break."""
+
+    def then(_: socket.socket, protocol: Protocol) -> None:
+        protocol.send_binary(b"\x00\x50\x00")
+        protocol.send_binary(b"\x01\x50\x00refused")
+        protocol.send_binary(b"\x00data")
+        protocol.send_close(1000)
+
+    cluster, server = serve(upgraded("Sec-WebSocket-Protocol: v4.channel.k8s.io\r\n", then))
+
+    with cluster.forward("p", 80) as channels:
+        assert list(converse(channels)) == [(FAILURE, b"refused"), (DATA, b"data")]
+        assert not channels.cut
+
+    assert server.requests[0][0] == "GET /api/v1/namespaces/ns/pods/p/portforward?ports=80"
+
+
+def test_a_forward_that_breaks_says_so(serve: Serve) -> None:
+    """The connection ends without the WebSocket's own end."""
+    cluster, _ = serve(upgraded("Sec-WebSocket-Protocol: v4.channel.k8s.io\r\n", lambda connection, _: None))
+
+    with cluster.forward("p", 80) as channels:
+        channels.send(DATA, b"x")
+        assert list(converse(channels)) == []
+        assert channels.cut
 
 
 def test_an_unknown_subprotocol(serve: Serve) -> None:

@@ -74,6 +74,18 @@ def test_the_plainest_container() -> None:
     assert made(ContainerSpec("alpine")) == POD
 
 
+def test_labels_by_which_names_find_a_pod() -> None:
+    """On pods alone, over everything that was asked for."""
+    key = "kubedock.name/0011"
+    record = replace(RECORD, spec=ContainerSpec("alpine", labels={key: "mine"}))
+    pod = pod_manifest(record, DEFAULTS, {key: "db"})
+    deployment = deployment_manifest(RECORD, DEFAULTS, {key: "db"})
+
+    assert pod["metadata"]["labels"] == {**LABELS, key: "db"}
+    assert deployment["metadata"]["labels"] == LABELS
+    assert deployment["spec"]["template"]["metadata"]["labels"] == {**LABELS, key: "db"}
+
+
 MEMORY = {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "4294967296"}}
 
 OF_MAIN = {

@@ -12,6 +12,7 @@ def test_texts_come_back_by_segment() -> None:
     archive.save("c1", Segment(1, 1), b"first, restarted")
     archive.save("c1", Segment(1), b"first")
     archive.save("c1", Segment(1), b"first again")
+    archive.save("c1", Segment(1), b"")
 
     assert [(found, archive.get("c1", found)) for found in archive.segments("c1")] == [
         (Segment(1, 0), b"first again"),

@@ -1,5 +1,6 @@
 """The parts of the documentation that are made from the code; ``python -m tests.support.documents`` writes them."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from tests.support.shared import ROOT
 
 DOCS = ROOT / "docs"
+SAMPLES = ROOT / "tests" / "samples"
 
 
 def _settings() -> str:
@@ -27,10 +29,35 @@ def _options() -> str:
     return options.markdown()
 
 
-def _role() -> str:
+def _rights() -> str:
     from kubedock.kube import deployment
 
-    return f"```yaml\n{deployment.manifests('role', namespace='ci', image='').strip()}\n```\n"
+    return deployment.manifests("role", namespace="ci", image="")
+
+
+def _role() -> str:
+    return f"```yaml\n{_rights().strip()}\n```\n"
+
+
+def _clients() -> str:
+    """The versions come from the files that choose them."""
+    python = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
+    java = (SAMPLES / "java" / "pom.xml").read_text()
+    node = json.loads((SAMPLES / "node" / "package.json").read_text())["devDependencies"]
+    version = re.search("<testcontainers.version>(.*)</testcontainers.version>", java)
+    assert version is not None
+    rows = (
+        ("docker-py", python["docker"], "the cluster suite, many-at-once tests"),
+        (
+            "testcontainers-python",
+            python["testcontainers"],
+            "`tests/samples/python`: PostgreSQL with psycopg, Redis, nginx, a network",
+        ),
+        ("testcontainers-java", version[1], "`tests/samples/java`: JUnit 5, Maven, PostgreSQL with JDBC, nginx, a network"),
+        ("testcontainers for Node", node["testcontainers"], "`tests/samples/node`: node:test, Redis, PostgreSQL, nginx, a network"),
+    )
+    lines = ["| client | version | what runs |", "|---|---|---|", *(f"| {name} | {one} | {what} |" for name, one, what in rows)]
+    return "\n".join(lines) + "\n"
 
 
 PARTS: dict[str, Callable[[], str]] = {
@@ -38,8 +65,19 @@ PARTS: dict[str, Callable[[], str]] = {
     "compatibility": _compatibility,
     "options": _options,
     "role": _role,
+    "clients": _clients,
 }
-PAGES = {"settings": "settings.md", "compatibility": "compatibility.md", "options": "options.md", "role": "deployment.md"}
+PAGES = {
+    "settings": "settings.md",
+    "compatibility": "compatibility.md",
+    "options": "options.md",
+    "role": "deployment.md",
+    "clients": "clients.md",
+}
+
+
+FILES: dict[str, Callable[[], str]] = {"ci/rights.yaml": _rights}
+"""Whole files."""
 
 
 def page(name: str) -> Path:
@@ -59,3 +97,5 @@ def made(name: str) -> str:
 if __name__ == "__main__":
     for part in PARTS:
         page(part).write_text(made(part))
+    for file, make in FILES.items():
+        (DOCS / file).write_text(make())
