@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from kubedock.domain import filters, ids
-from kubedock.domain.container import ContainerRecord
+from kubedock.domain import filters, ids, ryuk
+from kubedock.domain.container import ContainerRecord, ContainerSpec
 from kubedock.domain.event import Event
 from kubedock.domain.filters import Filters
 from kubedock.domain.image import Reference, parse, with_tag
-from kubedock.domain.imageconfig import RegistryImage
+from kubedock.domain.imageconfig import ImageConfig, RegistryImage
 from kubedock.domain.status import status
 from kubedock.domain.view import Image
 from kubedock.engine.core import Core
@@ -81,7 +81,9 @@ class Images:
         """
         reference = with_tag(parse(name), tag) if tag else parse(name)
         platform = platform or self._core.platform
-        return self._pull(reference, platform, self._lookup.find(reference, platform, credentials), credentials)
+        # Ryuk's work is done here: its image is never run, and need not exist.
+        found = None if ryuk.is_ryuk(reference.name, {}) else self._lookup.find(reference, platform, credentials)
+        return self._pull(reference, platform, found, credentials)
 
     def _pull(
         self, reference: Reference, platform: str, found: RegistryImage | None, credentials: Credentials
@@ -167,6 +169,11 @@ class Images:
         if len(fitting) > 1:
             raise InvalidParameter(f"image {ref} is ambiguous: several ids begin like this")
         return fitting[0]
+
+    def config(self, spec: ContainerSpec) -> ImageConfig | None:
+        """The configuration of a container's image, None where it is not known. NoSuchImage."""
+        found = None if spec.workload == "inside" else self.require(spec.image).found
+        return None if found is None else found.config
 
     def inspect(self, ref: str) -> Image:
         """See ``require``."""

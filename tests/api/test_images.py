@@ -153,3 +153,23 @@ def test_a_login_is_checked(inspecting, docker, registry):
     inspecting.post("/auth", {**body, "password": "wrong"}, expect=401)
     inspecting.post("/auth", {"serveraddress": 1}, expect=400)
     assert docker.post("/auth", body, expect=501).message == "a registry cannot be asked: --no-inspector is set"
+
+
+@pytest.mark.operation("ContainerCreate")
+@pytest.mark.operation("ContainerInspect")
+def test_a_container_has_what_its_image_says(inspecting, registry):
+    """Shown, and run: the pod's image is the one that was looked at. A look-up happens with the pull alone."""
+    name = f"{registry.host}/me/app:1"
+    assert inspecting.post("/containers/create", {"Image": name}, expect=404).message == f"No such image: {name}"
+    inspecting.post(f"/images/create?fromImage={name}", headers=auth(username="me", password="secret"))
+    registry.forget()
+
+    made = inspecting.post("/containers/create?name=app", {"Image": name, "HostConfig": {"PublishAllPorts": True}}, expect=201)
+    inspecting.post("/containers/app/start", expect=204)
+    found = inspecting.get("/containers/app/json").json
+
+    assert made.json["Warnings"] == []
+    assert (found["Path"], found["Config"]["Cmd"], found["Config"]["Image"]) == ("run", ["run"], name)
+    assert found["Image"] == inspecting.get(f"/images/{name}/json").json["Id"]
+    assert [len(bindings) for bindings in found["NetworkSettings"]["Ports"].values()] == [2]
+    assert registry.lines == []
