@@ -175,8 +175,8 @@ class Runtime:
                     break
 
 
-def options_of(settings: Settings, cluster_url: str) -> Options:
-    """What the settings say about the engine, with a new instance's name."""
+def options_of(settings: Settings, cluster_url: str = "") -> Options:
+    """What the settings say about the engine, with a new instance's name; ``cluster_url`` is the API server's."""
     return Options(
         defaults=PodDefaults(
             instance=secrets.token_hex(6),

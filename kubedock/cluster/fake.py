@@ -3,18 +3,18 @@
 It is part of the product: the same contract tests run over it and over a real cluster, and users may test with it.
 """
 
-import json
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from kubedock.cluster.fake_answers import cannot_exec, check_pod, check_pod_patch, exited, internal_error, node
 from kubedock.cluster.fake_deployments import FakeDeployments
-from kubedock.cluster.fake_kubelet import NODE, FakeKubelet
+from kubedock.cluster.fake_kubelet import FakeKubelet
 from kubedock.cluster.fake_program import NotStarted, Program
 from kubedock.cluster.fake_services import addresses, check_service
-from kubedock.cluster.fake_store import NAME, FakeStore, copied, merged, timestamp
+from kubedock.cluster.fake_store import FakeStore, copied, merged, timestamp
 from kubedock.cluster.fake_streams import FakeChannels, FakeLogStream, FakeWatch
 from kubedock.cluster.kinds import RESOURCES
 from kubedock.cluster.protocol import DATA, FAILURE, Json, Kind, LogOptions, ObjectList
@@ -57,7 +57,7 @@ class FakeCluster:
         self.lingering = False
         """Gracefully deleted pods stay until ``vanish``."""
         self._store.insert("Namespace", {"metadata": {"name": namespace}, "status": {"phase": "Active"}})
-        self._store.insert("Node", _node())
+        self._store.insert("Node", node())
 
     # --- failures at will ----------------------------------------------------------------------------------------
 
@@ -166,7 +166,7 @@ class FakeCluster:
         wanted = {key: value for key, value in change.items() if key != "status"}
         with self._store.lock:
             if kind == "Pod":
-                _check_pod_patch(name, wanted)
+                check_pod_patch(name, wanted)
             stored = self._store.update(kind, name, lambda item: item.update(_patched(item, wanted)))
             if kind == "Deployment":
                 self._deployments.reconcile(name)
@@ -220,7 +220,7 @@ class FakeCluster:
             running = self.kubelet.running(pod, container)
             channels = self._opened(FakeChannels(given if stdin else None))
             if running is None:
-                channels.finish(_internal_error(f'unable to upgrade connection: container not found ("{container}")'))
+                channels.finish(internal_error(f'unable to upgrade connection: container not found ("{container}")'))
                 return channels
             image = self._store.find("Pod", pod)["spec"]["containers"][0]["image"]
             try:
@@ -228,7 +228,7 @@ class FakeCluster:
                     raise NotStarted(f'exec: "{argv[0]}": executable file not found in $PATH: unknown')
                 program = Program(argv, channels.put, kill=lambda signal: self.kubelet.deliver(pod, signal))
             except NotStarted as error:
-                channels.finish(_cannot_exec(str(error)))
+                channels.finish(cannot_exec(str(error)))
                 return channels
             program.go()
             if not stdin:
@@ -250,7 +250,7 @@ class FakeCluster:
             channels = self._opened(FakeChannels(given if stdin else None))
             if run is None:
                 text = f"unable to upgrade connection: container {container} not found in pod {pod}_{self._namespace}"
-                channels.finish(_internal_error(text))
+                channels.finish(internal_error(text))
             else:
                 run.log.listen(channels)
             return channels
@@ -325,7 +325,7 @@ class FakeCluster:
         defaults = {"restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "serviceAccountName": "default"}
         pod: Json = copied(manifest)
         pod |= {"spec": defaults | dict(manifest.get("spec") or {}), "status": {"phase": "Pending", "qosClass": "Burstable"}}
-        _check_pod(pod)
+        check_pod(pod)
         stored: Json = copied(self._store.insert("Pod", pod))
         self.kubelet.added(stored)
         return stored
@@ -364,28 +364,6 @@ class FakeCluster:
         return channels
 
 
-def _node() -> Json:
-    resources = {"cpu": "4", "memory": "8388608Ki", "pods": "250"}
-    return {
-        "metadata": {
-            "name": NODE,
-            "labels": {"kubernetes.io/hostname": NODE, "kubernetes.io/arch": "amd64", "kubernetes.io/os": "linux"},
-        },
-        "spec": {},
-        "status": {
-            "capacity": resources,
-            "allocatable": resources,
-            "conditions": [{"type": "Ready", "status": "True"}],
-            "nodeInfo": {
-                "architecture": "amd64",
-                "operatingSystem": "linux",
-                "kubeletVersion": "v1.34.0",
-                "kernelVersion": "6.1.0",
-            },
-        },
-    }
-
-
 def _patched(item: Json, change: Mapping[str, Any]) -> Json:
     result: Json = merged(item, change)
     for key in ("uid", "creationTimestamp", "namespace", "name", "resourceVersion", "generation"):
@@ -394,61 +372,11 @@ def _patched(item: Json, change: Mapping[str, Any]) -> Json:
     return result
 
 
-def _check_pod(pod: Json) -> None:
-    """What the API server refuses in a pod."""
-    name, spec = pod["metadata"].get("name", ""), pod["spec"]
-    containers = spec.get("containers") or []
-    if not containers:
-        raise InvalidParameter(f'Pod "{name}" is invalid: spec.containers: Required value')
-    for index, container in enumerate(containers):
-        for key in ("name", "image"):
-            if not container.get(key):
-                raise InvalidParameter(f'Pod "{name}" is invalid: spec.containers[{index}].{key}: Required value')
-    hostname = spec.get("hostname")
-    if hostname and (len(hostname) > 63 or "." in hostname or not NAME.fullmatch(hostname)):
-        raise InvalidParameter(
-            f'Pod "{name}" is invalid: spec.hostname: Invalid value: "{hostname}": a lowercase RFC 1123 label is needed'
-        )
-
-
-def _check_pod_patch(name: str, change: Mapping[str, Any]) -> None:
-    """Of a pod's spec, little may be changed."""
-    allowed = {"activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"}
-    if set(change.get("spec") or {}) - allowed:
-        raise InvalidParameter(
-            f'Pod "{name}" is invalid: spec: Forbidden: pod updates may not change fields other than'
-            " `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations`"
-        )
-
-
 def _end(channels: FakeChannels, program: Program) -> None:
     if program.code is not None:
-        channels.finish(_exited(program.code))
+        channels.finish(exited(program.code))
 
 
 def _end_of_data(channels: FakeChannels, program: Program) -> None:
     if program.code is not None:
         channels.end()
-
-
-def _exited(code: int) -> bytes:
-    """The Status of a command that has ended."""
-    if code == 0:
-        return b'{"metadata":{},"status":"Success"}'
-    text = f"command terminated with non-zero exit code: exit status {code}"
-    causes = [{"reason": "ExitCode", "message": str(code)}]
-    status = {"metadata": {}, "status": "Failure", "message": text, "reason": "NonZeroExitCode", "details": {"causes": causes}}
-    return json.dumps(status).encode()
-
-
-def _cannot_exec(reason: str) -> bytes:
-    """The Status of a command that could not be started."""
-    return _internal_error(
-        "error executing command in container: failed to exec in container: failed to start exec"
-        f' "{"e" * 64}": OCI runtime exec failed: exec failed: unable to start container process: {reason}'
-    )
-
-
-def _internal_error(text: str) -> bytes:
-    message = f"Internal error occurred: {text}"
-    return json.dumps({"metadata": {}, "status": "Failure", "message": message, "reason": "InternalError", "code": 500}).encode()

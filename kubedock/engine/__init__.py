@@ -41,7 +41,7 @@ class Engine:
         images, networks, volumes = Images(core), Networks(core, names), Volumes(core)
         lifecycle = Lifecycle(core, networks)
         lifecycle.followers.append(names)
-        lifecycle.relabel = names.relabel
+        lifecycle.instance_followers.append(names)
         inside = Inside(core)
         workloads = Workloads(core, lifecycle, inside)
         containers = Containers(core, lifecycle, workloads, images, networks, volumes)

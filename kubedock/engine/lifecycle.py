@@ -69,7 +69,7 @@ NEVER_SEEN = Incarnation("")
 
 
 class Lifecycle:
-    """Takes changes over. ``restart``, ``remove`` and so on are what it hands to ``Tasks``; set by the Engine."""
+    """Takes changes over. ``restart``, ``remove`` and ``save_instance`` are what it hands to ``Tasks``; set by the Engine."""
 
     def __init__(self, core: Core, networks: Networks) -> None:
         """Begin to listen to the watcher."""
@@ -81,7 +81,6 @@ class Lifecycle:
         self.restart: Callable[[str], None]
         self.remove: Callable[[str, int], None]
         self.save_instance: SaveInstance
-        self.relabel: Callable[[str], None]
         self.followers: list[Follower] = []
         self.instance_followers: list[InstanceFollower] = []
         core.watcher.on_change = self.changed
@@ -190,9 +189,7 @@ class Lifecycle:
                 if step or not seen.ended:
                     self.publish(before, "die", exitCode=str(end.exit_code if end else KILLED))
                 self.publish(record, "start")
-            if again:
-                self._core.tasks.submit(f"labels of {record.short_id}", lambda: self.relabel(record.id))
-            else:
+            if not again:
                 self._keep(record, Segment(record.run, record.restart_count - 1), observed, previous=True)
             seen = Incarnation(observed.uid, observed.restart_count)
             for follower in self.instance_followers:
@@ -232,7 +229,7 @@ class Lifecycle:
             duration = _duration(record.started_at, outcome.finished_at)
             self.publish(record, "die", exitCode=str(outcome.exit_code), execDuration=duration)
         self._tell_networks(record, "disconnect")
-        if outcome.error:
+        if outcome.error and not self._core.tasks.stopping:
             logger.warning("container %s: %s", record.short_id, outcome.error)
         if again:
             pause = self._next_backoff(record, outcome)

@@ -60,25 +60,29 @@ class NameServices:
     def _ours(self, network: Network) -> Holder:
         return Holder(self._instance, network.id, network.name)
 
-    def _take(self, name: str, network: Network) -> Holder | None:
-        """Write the Service of a name that is free as far as it is known; whose it is now."""
+    def _take(self, name: str, network: Network) -> Holder:
+        """Write the Service of a name that is free as far as it is known; whose it is now.
+
+        Conflict when each time that it was in the way it had gone when it was looked at.
+        """
         self.used = True
-        found: Holder | None = None
-        for _ in range(TRIES):
+        for last in (*[False] * (TRIES - 1), True):
             try:
                 self._core.cluster.create("Service", service(name, network, self._core.defaults))
             except Conflict:
                 found = self._look(name)
-                if found is None:
-                    continue
-                if (found.instance, found.network_id) != (self._instance, network.id):
-                    if found.instance != self._instance and not self._left_over(found):
-                        return found
+                if found is not None and (found.instance, found.network_id) == (self._instance, network.id):
+                    break  # the answer to an earlier try was lost
+                if found is not None and found.instance != self._instance and not self._left_over(found):
+                    return found
+                if last:
+                    raise
+                if found is not None:
                     self._drop(found.instance, name)
-                    continue
-            self._held[name] = network
-            return self._ours(network)
-        return found
+            else:
+                break
+        self._held[name] = network
+        return self._ours(network)
 
     def _look(self, name: str) -> Holder | None:
         try:

@@ -6,7 +6,7 @@ the first one's, and goes to the next when nobody of that network is left.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from kubedock.domain.container import ContainerRecord
@@ -52,12 +52,13 @@ def labels_of(core: Core, record: ContainerRecord) -> dict[str, str]:
 
 
 class Names:
-    """Keeps the Services in step with the containers. A follower of the lifecycle."""
+    """Keeps the Services in step with the containers. A Follower and an InstanceFollower of the lifecycle."""
 
     def __init__(self, core: Core) -> None:
         self._core, self._instance = core, core.defaults.instance
         self._services = NameServices(core, self._takers)
         self._relabelled: dict[str, dict[str, str | None]] = {}
+        self._ended: dict[str, int] = {}
         self._refusal = ""
 
     @property
@@ -66,11 +67,14 @@ class Names:
         return self._services.used
 
     def _takers(self, name: str) -> dict[str, Network]:
-        """The networks on which a container with this name runs, the oldest container's first."""
+        """The networks on which a container with this name runs, the oldest container's first.
+
+        An end is heard of before the record tells of it.
+        """
         return {
             claim.network.id: claim.network
             for record in self._core.containers.list()
-            if record.alive
+            if record.alive and record.run > self._ended.get(record.id, 0)
             for claim in claims(self._core, record)
             if claim.service == name
         }
@@ -90,13 +94,13 @@ class Names:
             return (*_impossible(claimed), f"Names on networks may resolve to somebody else: {error}")
         return (*_impossible(claimed), *self._taken(claimed, holders))
 
-    def _taken(self, claimed: Iterable[Claim], holders: Mapping[str, Holder]) -> Iterator[str]:
+    def _taken(self, claimed: Sequence[Claim], holders: Mapping[str, Holder]) -> Iterator[str]:
         for claim in claimed:
             found = holders.get(claim.service)
             if found is not None and not self._reaches(found, claim.service, claimed):
                 yield f'Name "{claim.name}" on network {claim.network.name} resolves to {self._whose(found)}'
 
-    def _reaches(self, found: Holder, name: str, claimed: Iterable[Claim]) -> bool:
+    def _reaches(self, found: Holder, name: str, claimed: Sequence[Claim]) -> bool:
         """The Service finds the container with these claims: it has the name on the network that holds it."""
         ours = found.instance == self._instance
         return ours and any(claim.service == name and claim.network.id == found.network_id for claim in claimed)
@@ -148,12 +152,6 @@ class Names:
         self.publish(after)
         self.wait(after)
 
-    def relabel(self, container_id: str) -> None:
-        """A Deployment has a new pod, with the labels of the container's start: those of its later changes are missing."""
-        record = self._core.containers.get(container_id)
-        if record is not None:
-            self._label(record, self._relabelled.get(container_id, {}))
-
     def _label(self, record: ContainerRecord, change: Mapping[str, str | None]) -> None:
         pod = pod_of(self._core, record)
         if change and pod is not None:
@@ -162,20 +160,31 @@ class Names:
             except NotFound:
                 logger.debug("pod %s has gone before it was labelled", pod)
 
-    # --- the lifecycle's follower ----------------------------------------------------------------------------------
+    # --- what follows from the lifecycle ---------------------------------------------------------------------------
 
     def began(self, record: ContainerRecord) -> None:
         """See Follower: its start has published the names."""
 
     def ended(self, record: ContainerRecord) -> None:
-        """See Follower. Who ended it may have to wait for this, and calls ``release`` itself."""
+        """See Follower. Who ended it may have to wait until its names have gone, and calls ``release`` itself."""
         self._relabelled.pop(record.id, None)
+        self._ended[record.id] = record.run
         names = _services(claims(self._core, record))
         if names:
             self._core.tasks.submit(f"names of {record.short_id}", lambda: self._settle_all(names))
 
     def gone(self, record: ContainerRecord) -> None:
         """See Follower: its end has released the names."""
+        self._ended.pop(record.id, None)
+
+    def instance_began(self, record: ContainerRecord) -> None:
+        """See InstanceFollower. A new pod has the labels of the container's start: those of later changes are missing."""
+        change = self._relabelled.get(record.id)
+        if change:
+            self._core.tasks.submit(f"labels of {record.short_id}", lambda: self._label(record, change))
+
+    def instance_ended(self, record: ContainerRecord) -> None:
+        """See InstanceFollower: the next one has its names."""
 
     # --- parts -----------------------------------------------------------------------------------------------------
 

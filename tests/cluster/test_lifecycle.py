@@ -199,7 +199,7 @@ def test_a_container_is_found_by_id_prefix_and_name(docker: DockerCli) -> None:
     container_id = docker.ok("create", ALPINE, "true")
     try:
         name = docker.inspect(container_id, ".Name")
-        assert re.fullmatch(r"/[a-z]+_[a-z]+\d?", name)
+        assert re.fullmatch(r"/[a-z]+-[a-z]+\d?", name)
         for ref in (container_id[:12], container_id[:20], name.removeprefix("/"), name):
             assert docker.inspect(ref, ".Id") == container_id
     finally:

@@ -289,6 +289,9 @@ def test_a_name_is_that_of_a_headless_service() -> None:
     cluster = FakeCluster()
     cluster.create("Service", {"metadata": {"name": "db"}, "spec": {"clusterIP": "None", "selector": {"app": "db"}}})
     cluster.create("Service", {"metadata": {"name": "nobody"}, "spec": {"clusterIP": "None"}})
+    for name, spec in (("1db", {"clusterIP": "None"}), ("ported", {})):
+        with pytest.raises(InvalidParameter, match=f'^Service "{name}" is invalid: '):
+            cluster.create("Service", {"metadata": {"name": name}, "spec": spec})
     for name in ("a", "b", "c", "d"):
         manifest = pod(name)
         manifest["metadata"]["labels"] = {"app": "db" if name != "d" else "web"}

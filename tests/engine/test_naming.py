@@ -1,16 +1,18 @@
 """Names on networks, over the in-memory cluster: who finds whom, and what is said where somebody does not."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from kubedock.cluster import Json
+from kubedock.cluster import Json, Kind
 from kubedock.cluster.fake import FakeCluster
 from kubedock.domain.container import ContainerSpec, RestartPolicy
 from kubedock.domain.network import EndpointRequest, Network, NetworkRequest
 from kubedock.engine import Engine, naming
-from kubedock.errors import NotFound, NotModified, Unavailable
+from kubedock.errors import Conflict, NotFound, NotModified, Unavailable
 from kubedock.kube.manifest import PodDefaults
 from kubedock.kube.services import service
 from tests.support.running import QUICK, T0, engine_with_alpine, refused
@@ -129,6 +131,17 @@ def test_names_go_with_the_end(engine: Engine, cluster: FakeCluster, front: Netw
     if end in ("exit", "delete"):
         eventually(lambda: services(cluster) == [])
     assert services(cluster) == []
+
+
+def test_an_end_is_heeded_before_the_record_tells_of_it(engine: Engine, cluster: FakeCluster, front: Network) -> None:
+    """So it is heard of; a later run of the container has its names again."""
+    run(engine, "web")
+    engine.networks.names.ended(engine.core.containers.find("web"))
+    eventually(lambda: services(cluster) == [])
+
+    engine.containers.restart("web", signal=None, timeout=0)
+
+    assert cluster.resolve("web") == [address(engine, "web")]
 
 
 def test_names_come_back_with_the_next_start(engine: Engine, cluster: FakeCluster, front: Network) -> None:
@@ -416,6 +429,35 @@ def test_a_service_whose_answer_was_lost_is_ours(engine: Engine, cluster: FakeCl
 
     engine.containers.remove("web", force=True, volumes=False)
     assert services(cluster) == []
+
+
+class FickleCluster(FakeCluster):
+    """A Service of that name is there whenever one is made, and gone when it is looked at."""
+
+    times = 0
+
+    def create(self, kind: Kind, manifest: Mapping[str, Any]) -> Json:
+        """Deny so many times."""
+        if kind == "Service" and self.times > 0:
+            self.times -= 1
+            raise Conflict("services already exists")
+        return super().create(kind, manifest)
+
+
+@pytest.mark.parametrize("times", [1, 5])
+def test_a_name_that_is_just_being_freed_is_had_later(times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the next try, or some time after."""
+    monkeypatch.setattr(naming, "RETRY_SECONDS", 0.02)
+    cluster = FickleCluster()
+    with engine_with_alpine(cluster) as engine:
+        engine.networks.create(NetworkRequest("front"))
+        create(engine, "web")
+        cluster.times = times
+        engine.containers.start("web")
+        if times > 3:
+            eventually(lambda: cluster.resolve("web"))
+
+        assert cluster.resolve("web") == [address(engine, "web")]
 
 
 def test_the_servers_end_takes_its_services_alone(cluster: FakeCluster) -> None:
