@@ -79,6 +79,15 @@ class NoSuchImage(NotFound):
         super().__init__(f"No such image: {ref}")
 
 
+class WrongPlatform(NotFound):
+    """The image is known for another platform; the text makes clients pull it for theirs."""
+
+    def __init__(self, ref: str, wanted: str, actual: str) -> None:
+        super().__init__(
+            f"image with reference {ref} was found but does not match the specified platform: wanted {wanted}, actual: {actual}"
+        )
+
+
 class NoSuchNetwork(NotFound):
     """No network has this name, id or prefix."""
 

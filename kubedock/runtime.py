@@ -5,7 +5,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -26,14 +26,16 @@ from kubedock.engine import Engine
 from kubedock.engine.core import Core, Limits, PortMode
 from kubedock.engine.events import EventBus
 from kubedock.engine.networks import NetworkNameTaken
+from kubedock.engine.pullsecrets import PullSecrets
 from kubedock.errors import Conflict, KubedockError, NameTaken, NoSuchContainer, NoSuchNetwork, NoSuchVolume, Unavailable
 from kubedock.kube import labels
 from kubedock.kube.gateway import KubeGateway
 from kubedock.kube.manifest import PodDefaults
+from kubedock.kube.nodes import platform
 from kubedock.kube.preflight import check
 from kubedock.parsing import Address
 from kubedock.registry.client import RegistryClient
-from kubedock.registry.credentials import AuthFile
+from kubedock.registry.credentials import AuthFile, Source
 from kubedock.registry.inspector import Inspector, Places
 from kubedock.settings import Settings, auth_files
 from kubedock.state.archive import LogArchive
@@ -120,7 +122,12 @@ class Runtime:
         )
         for warning in check(cluster, cluster.namespace):
             logger.warning("%s", warning)
-        runtime = cls(cluster, options_of(settings, cluster.host))
+        options = replace(
+            options_of(settings, cluster.host),
+            inspector=_inspector(settings, cluster) if settings.inspector else None,
+            platform=platform(cluster, settings.node_selector),
+        )
+        runtime = cls(cluster, options)
         runtime.run()
         logger.info("containers run in namespace %s, as instance %s", cluster.namespace, runtime._instance)
         return runtime
@@ -155,7 +162,12 @@ class Runtime:
     def _clean_up(self, deadline: float) -> None:
         """Deployments first, or their controllers would bring pods back; then all pods at once, then what belongs to them."""
         used = any(record.spec.workload == "deployment" for record in self.engine.core.containers.list())
-        kinds: tuple[tuple[Kind, bool], ...] = (("Deployment", used), ("Pod", True), ("Service", self.engine.networks.names.used))
+        kinds: tuple[tuple[Kind, bool], ...] = (
+            ("Deployment", used),
+            ("Pod", True),
+            ("Service", self.engine.networks.names.used),
+            *((kind, True) for kind in sorted(self.engine.workloads.companions.posted)),
+        )
         try:
             self.engine.workloads.let_deployments_go()
         except KubedockError as error:
@@ -202,7 +214,6 @@ def options_of(settings: Settings, cluster_url: str = "") -> Options:
             schedule=settings.schedule_timeout,
             inspect=settings.inspector_timeout,
         ),
-        inspector=_inspector(settings) if settings.inspector else None,
         workload=settings.workload,
         publish_on=publish_on(settings.listen_addr),
         port_mode=settings.port_mode,
@@ -217,6 +228,7 @@ def publish_on(address: Address | None) -> tuple[str, ...]:
     return EVERYWHERE if address.everywhere else (*LOOPBACK, address.host)
 
 
-def _inspector(settings: Settings) -> Inspector:
-    places = Places(settings.registry_mirror, settings.insecure_registry, [AuthFile(path) for path in auth_files()])
+def _inspector(settings: Settings, cluster: Cluster) -> Inspector:
+    sources: list[Source] = [*(AuthFile(path) for path in auth_files()), PullSecrets(cluster, settings.image_pull_secrets)]
+    places = Places(settings.registry_mirror, settings.insecure_registry, sources)
     return Inspector(RegistryClient(settings.insecure_registry, f"kubedock/{__version__}"), places)

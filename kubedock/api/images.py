@@ -11,9 +11,10 @@ from kubedock.api.context import api_version, drain, engine, required_body
 from kubedock.api.operation import Group
 from kubedock.api.replies import reply
 from kubedock.dockerapi import images, query, versions
+from kubedock.domain.image import parse
 from kubedock.engine.images import Progress, Removed
 from kubedock.errors import InvalidParameter, KubedockError, NotImplemented
-from kubedock.registry.credentials import Credentials, from_header, from_object
+from kubedock.registry.credentials import Credentials, from_config_header, from_header, from_object
 
 group = Group("images")
 
@@ -45,11 +46,14 @@ def create() -> Response:
         raise InvalidParameter(
             f'"{platform}" is an invalid component of "{platform}": platform specifier component must match ^[A-Za-z0-9_.-]+$'
         )
-    return streaming.stream_json(_steps(engine().images.pull(name, args.get("tag", ""), platform=platform, credentials=_sent())))
+    steps = engine().images.pull(name, args.get("tag", ""), platform=platform, credentials=_sent(name))
+    return streaming.stream_json(_steps(steps))
 
 
-def _sent() -> Credentials:
-    return from_header(request.headers.get("X-Registry-Auth", ""))
+def _sent(name: str) -> Credentials:
+    """The login that came with the request: for this image alone, or among those for many registries."""
+    alone, many = (request.headers.get(f"X-Registry-{kind}", "") for kind in ("Auth", "Config"))
+    return from_header(alone) or from_config_header(many, parse(name))
 
 
 def _steps(steps: Iterable[Progress]) -> Iterator[dict[str, Any]]:
@@ -98,7 +102,7 @@ def prune() -> Response:
 @group.operation("DistributionInspect", "GET /distribution/<name>/json")
 def distribution(name: str) -> Response:
     """What its registry has under a reference, whatever is known of it here."""
-    return reply(images.distribution(engine().images.distribution(name, _sent())))
+    return reply(images.distribution(engine().images.distribution(name, _sent(name))))
 
 
 @group.operation("SystemAuth", "POST /auth", note="checked at its registry; clients keep the password and send it along")

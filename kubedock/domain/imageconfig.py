@@ -60,7 +60,8 @@ class RegistryImage:
 
     ``platforms`` are those that the reference has an image for. ``digest`` is what the reference names (an index, where
     there are several): the digest that Docker shows beside the repository. ``manifest`` is that of the platform's own
-    manifest, ``config_digest`` is Docker's image id.
+    manifest, ``config_digest`` is Docker's image id. ``platform`` is what the index says of it, where there is one: its
+    configuration may be wrong.
     """
 
     digest: str
@@ -71,6 +72,7 @@ class RegistryImage:
     config: ImageConfig
     layers: tuple[Layer, ...] = ()
     platforms: tuple[str, ...] = ()
+    platform: str = ""
 
     @property
     def size(self) -> int:

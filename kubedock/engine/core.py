@@ -1,7 +1,7 @@
 """What the use cases share."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -20,6 +20,7 @@ from kubedock.engine.events import EventBus
 from kubedock.kube.manifest import PodDefaults
 from kubedock.registry.inspector import Inspector
 from kubedock.state.archive import LogArchive
+from kubedock.state.logins import Logins
 from kubedock.state.sessions import Bell, Sessions
 from kubedock.state.store import Store
 
@@ -79,3 +80,4 @@ class Core:
     gateway: str = "127.0.0.1"
     inspector: Inspector | None = None
     platform: str = "linux/amd64"
+    logins: Logins = field(default_factory=Logins)

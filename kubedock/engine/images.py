@@ -19,11 +19,12 @@ from kubedock.domain.status import status
 from kubedock.domain.view import Image
 from kubedock.engine.core import Core
 from kubedock.engine.lookup import Lookup
-from kubedock.errors import Conflict, InvalidParameter, NoSuchImage
+from kubedock.errors import Conflict, InvalidParameter, NoSuchImage, WrongPlatform
 from kubedock.registry.credentials import ANONYMOUS, Credentials
-from kubedock.registry.inspector import Kept
+from kubedock.registry.manifests import Platform
 
-CREDENTIALS_KEPT = 1024
+ANY_ARCHITECTURE = ("", "linux")
+"""Platforms that leave the architecture to the nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,6 @@ class Images:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._lookup = Lookup(core)
-        self._credentials = Kept[str, Credentials](CREDENTIALS_KEPT)
         self._lock = threading.Lock()
         self._images: dict[str, Image] = {}
         self._refs: dict[str, str] = {}
@@ -80,7 +80,7 @@ class Images:
         The kubelet pulls when a container starts. An image that no registry can be asked about is taken on trust.
         """
         reference = with_tag(parse(name), tag) if tag else parse(name)
-        platform = platform or self._core.platform
+        platform = self._core.platform if platform.lower() in ANY_ARCHITECTURE else platform
         # Ryuk's work is done here: its image is never run, and need not exist.
         found = None if ryuk.is_ryuk(reference.name, {}) else self._lookup.find(reference, platform, credentials)
         return self._pull(reference, platform, found, credentials)
@@ -92,13 +92,16 @@ class Images:
         yield Progress(f"Pulling from {reference.repository}", label)
         image_id = found.config_digest if found is not None else reference.image_id
         if credentials:
-            self._credentials.put(image_id, credentials)
+            self._core.logins.keep(image_id, reference.registry, credentials)
         known = self._remember(reference, image_id, platform, found)
         self._publish("pull", reference.familiar, reference.familiar_name)
         if found is not None:
             yield Progress(f"Digest: {found.digest}")
         outcome = "Image is up to date for" if known else "Downloaded newer image for"
         yield Progress(f"Status: {outcome} {reference.familiar}")
+        mismatch = _mismatch(reference.familiar, found, platform)
+        if mismatch is not None:
+            yield Progress(f"WARNING: {mismatch}")
 
     def _remember(self, reference: Reference, image_id: str, platform: str, found: RegistryImage | None) -> bool:
         """Whether this reference named this image already."""
@@ -117,9 +120,12 @@ class Images:
         """What nodes pull: the digest that was looked at, unless they may use only what they have, by whatever name."""
         return reference.familiar if pinned is None or self._core.defaults.pull_policy == "Never" else pinned.familiar
 
-    def credentials(self, image_id: str) -> Credentials:
-        """What a client sent with the pull of this image."""
-        return self._credentials.get(image_id) or ANONYMOUS
+    def source(self, image: Image, ref: str) -> str:
+        """The reference by which nodes pull an image for who asks by this one: several registries may have it."""
+        if image.source in image.digests and not ids.is_prefix(ref.removeprefix("sha256:")):
+            name = parse(ref).familiar_name
+            return next((digest for digest in image.digests if parse(digest).familiar_name == name), image.source)
+        return image.source
 
     def tag(self, ref: str, *, repository: str, tag: str = "") -> None:
         """Give an image one more name; a name that another image had moves."""
@@ -171,9 +177,17 @@ class Images:
         return fitting[0]
 
     def config(self, spec: ContainerSpec) -> ImageConfig | None:
-        """The configuration of a container's image, None where it is not known. NoSuchImage."""
-        found = None if spec.workload == "inside" else self.require(spec.image).found
+        """The configuration of a container's image, None where it is not known. See ``of`` for errors."""
+        found = None if spec.workload == "inside" else self.of(spec).found
         return None if found is None else found.config
+
+    def of(self, spec: ContainerSpec) -> Image:
+        """The image of a container to be. NoSuchImage; WrongPlatform for one that was pulled for another platform."""
+        image = self.require(spec.image)
+        mismatch = None if spec.platform in ANY_ARCHITECTURE else _mismatch(spec.image, image.found, spec.platform)
+        if mismatch is not None:
+            raise mismatch
+        return image
 
     def inspect(self, ref: str) -> Image:
         """See ``require``."""
@@ -256,6 +270,8 @@ class Images:
                 self._refs.pop(ref, None)
         if gone is None:
             return []
+        if image.id not in self.users():
+            self._core.logins.forget(image.id)
         for _ in refs:
             self._publish("untag", image.id, image.id)
         self._publish("delete", image.id, image.id)
@@ -291,6 +307,13 @@ def _image(image_id: str, platform: str, found: RegistryImage | None, source: st
     config = found.config
     shown = "/".join(part for part in (config.os, config.architecture, config.variant) if part)
     return Image(image_id, (), config.created or now, platform=shown or platform, size=found.size, source=source, found=found)
+
+
+def _mismatch(ref: str, found: RegistryImage | None, wanted: str) -> WrongPlatform | None:
+    """What is wrong with an image that is for another platform; one on trust is for any."""
+    if found is None or Platform.parse(found.platform).fits(Platform.parse(wanted)):
+        return None
+    return WrongPlatform(ref, str(Platform.parse(wanted)), found.platform)
 
 
 def _without(image: Image, ref: str) -> Image:

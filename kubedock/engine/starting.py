@@ -85,7 +85,7 @@ class Starting:
         name = object_name(self._core.defaults.name_prefix, before.name, before.short_id, run)
 
         def begun(record: ContainerRecord) -> ContainerRecord:
-            return replace(
+            record = replace(
                 record,
                 run=run,
                 object_name=name,
@@ -95,6 +95,7 @@ class Starting:
                 stopped=False,
                 restart_count=record.restart_count + 1 if by_policy else 0,
             )
+            return self._workloads.companions.begun(record)
 
         change = self._core.containers.update(container_id, begun)
         if change is None:

@@ -12,6 +12,7 @@ from kubedock.cluster import ByteStream, LogOptions
 from kubedock.domain.container import ContainerRecord, Outcome
 from kubedock.domain.status import KILLED, Observed
 from kubedock.engine import signals
+from kubedock.engine.companions import Companions
 from kubedock.engine.core import Core
 from kubedock.engine.inside import Inside
 from kubedock.engine.lifecycle import Lifecycle
@@ -40,8 +41,9 @@ SAVED_LOG = 16 * 1024 * 1024
 class Workloads:
     """Pods and Deployments of containers, and the runs that have neither."""
 
-    def __init__(self, core: Core, lifecycle: Lifecycle, inside: Inside) -> None:
-        self._core, self._lifecycle, self.inside = core, lifecycle, inside
+    def __init__(self, core: Core, lifecycle: Lifecycle, inside: Inside, companions: Companions) -> None:
+        self._core, self._lifecycle = core, lifecycle
+        self.inside, self.companions = inside, companions
         self._restricted = core.defaults.pod_security == "restricted"
 
     def post(self, record: ContainerRecord) -> None:
@@ -51,6 +53,7 @@ class Workloads:
         """
         if self._core.tasks.stopping:
             raise Unavailable("kubedock is shutting down")
+        record = self.companions.post(record)
         try:
             self._post(record, restricted=self._restricted)
         except Forbidden as error:
@@ -70,7 +73,7 @@ class Workloads:
         if not self._turn_restricted(reason):
             return False
         self.delete(record)
-        self._post(record, restricted=True)
+        self._post(self.companions.post(record), restricted=True)
         return True
 
     def _turn_restricted(self, reason: str) -> bool:
@@ -159,6 +162,7 @@ class Workloads:
                 self._core.cluster.delete("Pod", record.object_name, grace=0)
         except NotFound:
             logger.debug("%s is gone already", record.object_name)
+        self.companions.delete(record)
 
     def _delete_deployment(self, record: ContainerRecord, name: str) -> None:
         """Its controllers must have let go of the pod first: they would replace one that is deleted, and run it twice."""

@@ -7,12 +7,11 @@ and what it redirects to gets no credentials of it.
 import hashlib
 import re
 import time
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
-from threading import Event, Lock
+from threading import Event
 from typing import NoReturn
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -23,6 +22,7 @@ from kubedock.registry.credentials import Credentials
 from kubedock.registry.endpoints import Endpoint, plain_http_allowed
 from kubedock.registry.errors import Refused, Unreachable, denied, refusal
 from kubedock.registry.manifests import ACCEPTED, Malformed
+from kubedock.registry.newest import Newest
 from kubedock.registry.tokens import Challenge, Tokens
 
 LARGEST_MANIFEST, LARGEST_CONFIG, LARGEST_ERROR = 4 << 20, 8 << 20, 64 << 10
@@ -55,8 +55,7 @@ class RegistryClient:
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers.update({"User-Agent": user_agent, "Accept-Encoding": "identity"})
         self._tokens = Tokens(self._fetch_token)
-        self._lock = Lock()
-        self._schemes: OrderedDict[str, str] = OrderedDict()
+        self._schemes = Newest[str, str](_SCHEMES_KNOWN)
 
     def manifest(self, endpoint: Endpoint, reference: str, credentials: Credentials, deadline: float) -> Answer:
         """The manifest that a tag or a digest names. Refused, Unreachable, Malformed. ``deadline`` is monotonic."""
@@ -109,10 +108,7 @@ class RegistryClient:
             except Unreachable as error:
                 failure = failure or error
                 continue
-            with self._lock:
-                self._schemes[endpoint.host] = url
-                while len(self._schemes) > _SCHEMES_KNOWN:
-                    self._schemes.popitem(last=False)
+            self._schemes.put(endpoint.host, url)
             return url
         raise failure or Unreachable(f"{endpoint.host} has no address")
 

@@ -4,7 +4,6 @@ Nothing of it is logged: a Credentials shows its user name alone.
 """
 
 import base64
-import binascii
 import json
 import logging
 import re
@@ -53,9 +52,9 @@ def from_header(text: str) -> Credentials:
     return from_object(_decoded(text))
 
 
-def from_config_header(text: str, reference: Reference) -> Credentials | None:
+def from_config_header(text: str, reference: Reference) -> Credentials:
     """``X-Registry-Config``: the same for many registries, by their names."""
-    return from_auths(_decoded(text), reference)
+    return from_auths(_decoded(text), reference) or ANONYMOUS
 
 
 def from_object(entry: Mapping[str, Any]) -> Credentials:
@@ -65,7 +64,7 @@ def from_object(entry: Mapping[str, Any]) -> Credentials:
     if packed and not password:
         try:
             username, _, password = base64.b64decode(packed + "=" * (-len(packed) % 4)).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             logger.warning("an entry of the registry credentials cannot be read")
     token = _text(entry, "identitytoken")
     if username == TOKEN_USER:
@@ -74,13 +73,14 @@ def from_object(entry: Mapping[str, Any]) -> Credentials:
 
 
 def from_auths(auths: Mapping[str, Any], reference: Reference) -> Credentials | None:
-    """The entry of the longest name that the image's begins with; a registry's name may be written as a URL."""
+    """The entry of the longest name that the image's begins with, then one whose name has a ``*`` for parts of the host's.
+
+    A registry's name may be written as a URL.
+    """
     known = {_bare(key): entry for key, entry in auths.items() if isinstance(entry, Mapping)}
-    for name in _names(reference):
-        entry = known.get(name)
-        if entry is not None and (found := from_object(entry)):
-            return found
-    return None
+    wild = sorted((key for key in known if "*" in key and _fits(key, reference)), key=len, reverse=True)
+    found = (from_object(known[name]) for name in (*_names(reference), *wild) if name in known)
+    return next((login for login in found if login), None)
 
 
 def _names(reference: Reference) -> Iterable[str]:
@@ -89,6 +89,13 @@ def _names(reference: Reference) -> Iterable[str]:
     yield from ("/".join(parts[:count]) for count in range(len(parts), 0, -1))
     if reference.registry == HUB:
         yield from ("index.docker.io", "registry-1.docker.io")
+
+
+def _fits(pattern: str, reference: Reference) -> bool:
+    """As in Kubernetes' pull secrets: a ``*`` is any text within one part of the host's name."""
+    host, slash, path = pattern.partition("/")
+    same_host = re.fullmatch(re.escape(host).replace(r"\*", r"[^.:/]*"), reference.registry) is not None
+    return same_host and (not slash or f"{reference.repository}/".startswith(f"{path}/"))
 
 
 def _bare(key: str) -> str:

@@ -2,11 +2,8 @@
 
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from threading import Lock
-from typing import Generic, TypeVar
 
 from kubedock.domain.image import Reference
 from kubedock.domain.imageconfig import RegistryImage
@@ -18,14 +15,12 @@ from kubedock.registry.credentials import ANONYMOUS, Credentials, Source
 from kubedock.registry.endpoints import Endpoint, endpoints
 from kubedock.registry.errors import Refused, Unreachable, for_pull
 from kubedock.registry.manifests import Malformed, Manifest, Platform
+from kubedock.registry.newest import Newest
 
 logger = logging.getLogger(__name__)
 
 IMAGES_KEPT, TAGS_KEPT = 1024, 4096
 TAG_SECONDS = SILENCE_SECONDS = 60.0
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class Untrusted(Malformed):
@@ -55,9 +50,9 @@ class Inspector:
 
     def __init__(self, client: RegistryClient, places: Places, clock: Callable[[], float] = time.monotonic) -> None:
         self._client, self._places, self._clock = client, places, clock
-        self._images = Kept[tuple[str, Platform], RegistryImage](IMAGES_KEPT)
-        self._tags = Kept[tuple[str, str, Credentials], _Tag](TAGS_KEPT)
-        self._silent = Kept[str, tuple[float, str]](TAGS_KEPT)
+        self._images = Newest[tuple[str, Platform], RegistryImage](IMAGES_KEPT)
+        self._tags = Newest[tuple[str, str, Credentials], _Tag](TAGS_KEPT)
+        self._silent = Newest[str, tuple[float, str]](TAGS_KEPT)
 
     def look(self, reference: Reference, platform: Platform, seconds: float, sent: Credentials = ANONYMOUS) -> RegistryImage:
         """What the registry has under a reference, asked of the mirrors first.
@@ -141,16 +136,19 @@ class Inspector:
     ) -> RegistryImage:
         found, own = manifests.parse(answer.body, answer.media_type), answer
         platforms: tuple[str, ...] = ()
+        shown = ""
         if not isinstance(found, Manifest):
             platforms = tuple(str(each.platform) for each in found)
             chosen = manifests.choose(found, platform)
             if chosen is None:
                 raise NotFound(f"no matching manifest for {platform} in the manifest list entries")
+            shown = str(chosen.platform)
             own = self._client.manifest(endpoint, chosen.digest, who, deadline)
             found = manifests.parse(own.body, own.media_type)
             if not isinstance(found, Manifest):
                 raise Malformed("its index names an index")
         config = manifests.parse_config(self._client.config(endpoint, found.config_digest, who, deadline))
+        shown = shown or str(Platform(config.os or "linux", config.architecture, config.variant))
         return RegistryImage(
             digest=answer.digest,
             media_type=answer.media_type.partition(";")[0],
@@ -159,7 +157,8 @@ class Inspector:
             config_digest=found.config_digest,
             config=config,
             layers=found.layers,
-            platforms=platforms or (str(Platform(config.os or "linux", config.architecture, config.variant)),),
+            platforms=platforms or (shown,),
+            platform=shown,
         )
 
     def _who(self, endpoint: Endpoint, reference: Reference, sent: Credentials) -> Credentials:
@@ -183,24 +182,3 @@ class Inspector:
     def _remember_silence(self, endpoint: Endpoint, why: str) -> None:
         if not self._silence(endpoint):
             self._silent.put(endpoint.host, (self._clock() + SILENCE_SECONDS, why))
-
-
-class Kept(Generic[K, V]):
-    """The newest ``limit`` values by key."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._lock = Lock()
-        self._values: OrderedDict[K, V] = OrderedDict()
-
-    def get(self, key: K) -> V | None:
-        """None for what is not there."""
-        return self._values.get(key)
-
-    def put(self, key: K, value: V) -> None:
-        """Keep a value; the oldest goes where there are too many."""
-        with self._lock:
-            self._values.pop(key, None)
-            self._values[key] = value
-            while len(self._values) > self._limit:
-                self._values.popitem(last=False)

@@ -22,6 +22,7 @@ INDEXES, MANIFESTS = (OCI_INDEX, DOCKER_LIST), (OCI_MANIFEST, DOCKER_MANIFEST)
 ACCEPTED = (*INDEXES, *MANIFESTS)
 
 _OLDER_ARM = ("v8", "v7", "v6", "v5")
+"""What a 32-bit ARM processor runs: its own variant, and those after it."""
 
 
 class Malformed(System):
@@ -39,6 +40,11 @@ class Platform:
     def __str__(self) -> str:
         """As Docker writes it."""
         return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
+
+    def fits(self, wanted: "Platform") -> bool:
+        """An image for this platform can be had by one who wants that one."""
+        same = (self.os, self.architecture) == (wanted.os, wanted.architecture)
+        return same and (not wanted.variant or _variant(self) in _variants(wanted))
 
     @classmethod
     def parse(cls, text: str) -> "Platform":

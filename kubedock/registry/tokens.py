@@ -4,10 +4,8 @@ import base64
 import json
 import re
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -15,6 +13,7 @@ from kubedock.registry.credentials import Credentials
 from kubedock.registry.endpoints import Endpoint
 from kubedock.registry.errors import Refused
 from kubedock.registry.manifests import Malformed
+from kubedock.registry.newest import Newest
 
 CLIENT = "kubedock"
 KEPT = 1024
@@ -64,13 +63,11 @@ class Tokens:
 
     def __init__(self, fetch: Fetch, clock: Callable[[], float] = time.monotonic) -> None:
         self._fetch, self._clock = fetch, clock
-        self._lock = Lock()
-        self._known: OrderedDict[tuple[str, str, Credentials], _Token] = OrderedDict()
+        self._known = Newest[tuple[str, str, Credentials], _Token](KEPT)
 
     def known(self, endpoint: Endpoint, credentials: Credentials) -> str:
         """The Authorization that has served for this repository before, "" for none."""
-        with self._lock:
-            token = self._known.get((endpoint.host, endpoint.repository, credentials))
+        token = self._known.get((endpoint.host, endpoint.repository, credentials))
         if token is not None and token.until > self._clock():
             return token.value
         return f"Bearer {credentials.registry_token}" if credentials.registry_token else ""
@@ -83,10 +80,7 @@ class Tokens:
             token = _Token(_basic(credentials), self._clock() + 3600.0)
         else:
             token = self._ask(challenge, endpoint, credentials, deadline)
-        with self._lock:
-            self._known[endpoint.host, endpoint.repository, credentials] = token
-            while len(self._known) > KEPT:
-                self._known.popitem(last=False)
+        self._known.put((endpoint.host, endpoint.repository, credentials), token)
         return token.value
 
     def _ask(self, challenge: Challenge, endpoint: Endpoint, credentials: Credentials, deadline: float) -> _Token:

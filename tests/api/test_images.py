@@ -7,6 +7,8 @@ import pytest
 
 from kubedock.app import create_app
 from kubedock.domain.image import parse
+from kubedock.engine.images import Images
+from kubedock.errors import Conflict
 from kubedock.registry.client import RegistryClient
 from kubedock.registry.inspector import Inspector, Places
 from tests.support.docker import DockerClient
@@ -143,6 +145,45 @@ def test_a_registry_is_asked_with_the_clients_credentials(inspecting, registry):
     assert missing.message == f"manifest for {name}:2 not found: manifest unknown: manifest unknown"
     found = inspecting.get(f"/distribution/{name}:1/json", headers=me).json
     assert found["Platforms"] == [{"os": "linux", "architecture": "amd64"}]
+
+
+@pytest.mark.operation("ImageCreate")
+def test_the_login_may_be_among_many(inspecting, registry):
+    """``X-Registry-Config`` has one for each registry; the header for this image alone goes before it."""
+    many = json.dumps({registry.host: {"username": "me", "password": "secret"}})
+    headers = {"X-Registry-Config": base64.urlsafe_b64encode(many.encode()).decode()}
+    pull = f"/images/create?fromImage={registry.host}/me/app&tag=1"
+
+    inspecting.post(pull, headers={**headers, **auth(username="me", password="no")}, expect=500)
+    assert inspecting.post(pull, headers={**headers, "X-Registry-Auth": "e30="}).lines[-1]["status"].startswith("Status: ")
+
+
+@pytest.mark.operation("ImageCreate")
+def test_what_goes_wrong_after_the_head_is_a_line(inspecting, registry, monkeypatch):
+    """The status is gone by then: clients look for ``error``."""
+
+    def breaks(*_):
+        raise Conflict("the disk is full")
+
+    monkeypatch.setattr(Images, "_remember", breaks)
+    lines = inspecting.post(
+        f"/images/create?fromImage={registry.host}/me/app&tag=1", headers=auth(username="me", password="secret")
+    ).lines
+
+    assert lines == [
+        {"status": "Pulling from me/app", "id": "1"},
+        {"errorDetail": {"message": "the disk is full"}, "error": "the disk is full"},
+    ]
+
+
+@pytest.mark.operation("ContainerCreate")
+def test_a_container_of_another_platform_is_refused(inspecting, registry):
+    """404: clients pull then. The text is what docker-py looks for."""
+    name = f"{registry.host}/me/app:1"
+    inspecting.post(f"/images/create?fromImage={name}", headers=auth(username="me", password="secret"))
+    refused = inspecting.post("/containers/create?platform=linux/arm64", {"Image": name}, expect=404)
+
+    assert "was found but does not match the specified platform: wanted linux/arm64, actual: linux/amd64" in refused.message
 
 
 @pytest.mark.operation("SystemAuth")

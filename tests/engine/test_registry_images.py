@@ -6,11 +6,21 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from kubedock.cluster.fake import FakeCluster
+from kubedock.domain.container import ContainerSpec
 from kubedock.domain.image import parse
 from kubedock.engine import Engine
 from kubedock.engine.core import Limits
 from kubedock.engine.images import Progress, Removed
-from kubedock.errors import InvalidParameter, KubedockError, NotFound, NotImplemented, System, Unauthorized, Unavailable
+from kubedock.errors import (
+    InvalidParameter,
+    KubedockError,
+    NotFound,
+    NotImplemented,
+    System,
+    Unauthorized,
+    Unavailable,
+    WrongPlatform,
+)
 from kubedock.kube.manifest import PodDefaults
 from kubedock.registry.client import RegistryClient
 from kubedock.registry.credentials import Credentials
@@ -123,10 +133,78 @@ def test_credentials_are_kept_with_their_image(engine: Engine, registry: FakeReg
 
     list(engine.images.pull(name, credentials=ME))
 
-    assert engine.images.credentials(engine.images.require(name).id) == ME
-    assert not engine.images.credentials("sha256:" + "0" * 64)
+    assert engine.core.logins.get(engine.images.require(name).id, registry.host) == ME
+    assert not engine.core.logins.get("sha256:" + "0" * 64, registry.host)
     with pytest.raises(System, match=r"no basic auth credentials$"):
         engine.images.pull(name)
+
+
+def create(engine: Engine, image: str, platform: str = "") -> str:
+    """The reference by which nodes pull a new container's image."""
+    spec = ContainerSpec(image, command=("run",), platform=platform)
+    made = engine.containers.create(spec, name=None, endpoints={})
+    return engine.core.containers.find(made.id).image_source
+
+
+def test_an_image_that_several_registries_have(engine: Engine, registry: FakeRegistry) -> None:
+    """Nodes ask the one that the container names, with that one's login."""
+    with FakeRegistry().serving() as other:
+        for each in (registry, other):
+            each.image("x", "1", {"Cmd": ["same"]})
+        digest, image_id = registry.image("x", "2", {"Cmd": ["same"]})
+        list(engine.images.pull(f"{registry.host}/x:1", credentials=ME))
+        list(engine.images.pull(f"{other.host}/x:1"))
+        engine.images.tag(f"{registry.host}/x:1", repository="mine")
+
+        sources = {name: create(engine, name) for name in (f"{registry.host}/x:1", f"{other.host}/x:1", "mine", image_id[7:19])}
+
+        assert list(sources.values()) == [
+            f"{host}/x@{digest}" for host in (registry.host, other.host, registry.host, registry.host)
+        ]
+        assert engine.core.logins.get(image_id, registry.host) == ME
+        assert not engine.core.logins.get(image_id, other.host)
+
+
+def test_an_image_for_another_platform_is_pulled_again(engine: Engine, registry: FakeRegistry) -> None:
+    """What was pulled for one is none for another: a client that is told so pulls, and the tag moves."""
+    arm, _ = registry.image("x", "", {"Cmd": ["arm"]}, architecture="arm64")
+    amd, _ = registry.image("x", "", {"Cmd": ["amd"]})
+    index = registry.index("x", "1", {"linux/arm64/v8": arm, "linux/amd64": amd})
+    name = f"{registry.host}/x:1"
+    list(engine.images.pull(name, platform="linux"))
+
+    for platform in ("", "linux", "linux/amd64", "amd64"):
+        assert create(engine, name, platform) == f"{registry.host}/x@{index}"
+    sentence = f"image with reference {name} was found but does not match the specified platform: wanted "
+    with refused(WrongPlatform, f"{sentence}linux/arm64, actual: linux/amd64"):
+        create(engine, name, "linux/arm64")
+    assert list(engine.images.pull(name, platform="linux/arm64"))[-1].status.startswith("Status: Downloaded newer image")
+    create(engine, name, "linux/arm64")
+    with refused(WrongPlatform, f"{sentence}linux/amd64, actual: linux/arm64/v8"):
+        create(engine, name, "linux/amd64")
+
+
+def test_the_only_platform_of_an_image(engine: Engine, registry: FakeRegistry) -> None:
+    """A reference without an index has no other: the pull warns, as Docker's."""
+    registry.image("x", "1", {}, architecture="arm64")
+    name = f"{registry.host}/x:1"
+
+    assert list(engine.images.pull(name))[-1] == Progress(
+        f"WARNING: image with reference {name} was found but does not match the specified platform:"
+        " wanted linux/amd64, actual: linux/arm64"
+    )
+    assert create(engine, name).startswith(f"{registry.host}/x@")
+
+
+def test_an_index_knows_better_than_a_configuration(engine: Engine, registry: FakeRegistry) -> None:
+    """Images that are built by hand often have the platform of their builder in it."""
+    digest, _ = registry.image("x", "", {}, architecture="amd64")
+    registry.index("x", "1", {"linux/arm64": digest})
+
+    steps = list(engine.images.pull(f"{registry.host}/x:1", platform="linux/arm64"))
+
+    assert steps[-1].status.startswith("Status: ")
+    assert create(engine, f"{registry.host}/x:1", "linux/arm64").startswith(f"{registry.host}/x@")
 
 
 def dead(_: FakeRegistry) -> str:

@@ -52,7 +52,11 @@ AUTHS = {
     "quay.io/team": entry("team", "3"),
     "https://old.example/v2/": entry("old", "a:b"),
     "broken.example": {"auth": "%"},
+    "foreign.example": {"auth": "é"},
     "nothing.example": {},
+    "*.wild.example": entry("wild", "4"),
+    "*.wild.example/team": entry("wild", "5"),
+    "known.wild.example": entry("known", "6"),
 }
 
 
@@ -67,11 +71,19 @@ AUTHS = {
         ("old.example/x", Credentials("old", "a:b")),
         ("broken.example/x", None),
         ("nothing.example/x", None),
+        ("foreign.example/x", None),
+        ("a.wild.example/x", Credentials("wild", "4")),
+        ("a.wild.example/team/x", Credentials("wild", "5")),
+        ("a.wild.example/teams/x", Credentials("wild", "4")),
+        ("known.wild.example/x", Credentials("known", "6")),
+        ("a.b.wild.example/x", None),
+        ("a.wild.example:5000/x", None),
+        ("wild.example/x", None),
         ("other.example/x", None),
     ],
 )
 def test_the_entry_of_an_image(image: str, found: Credentials | None):
-    """The longest name wins; a registry's name may be a URL."""
+    """The longest name wins, one with a star comes last; a registry's name may be a URL."""
     assert from_auths(AUTHS, parse(image)) == found
 
 
@@ -80,8 +92,8 @@ def test_many_registries_in_a_header():
     header = packed({"quay.io": {"username": "q", "password": "p"}})
 
     assert from_config_header(header, parse("quay.io/a")) == Credentials("q", "p")
-    assert from_config_header(header, parse("alpine")) is None
-    assert from_config_header("", parse("alpine")) is None
+    assert from_config_header(header, parse("alpine")) == ANONYMOUS
+    assert from_config_header("", parse("alpine")) == ANONYMOUS
 
 
 def test_a_file(tmp_path: Path, caplog: pytest.LogCaptureFixture):

@@ -381,7 +381,7 @@ def test_a_registry_that_does_not_go_on(registry: FakeRegistry, inspector: Inspe
 
     registry.behave.append(hang)
     if where == "token":
-        inspector._client._schemes[registry.host] = f"http://{registry.host}"
+        inspector._client._schemes.put(registry.host, f"http://{registry.host}")
     text = refused(inspector, f"{registry.host}/x:1", Unavailable, seconds=0.3)
     release.set()
 
