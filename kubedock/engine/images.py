@@ -4,6 +4,7 @@ An image's id is its configuration's digest, as in Docker. One that is taken on 
 canonical reference, so it is the same whenever it is pulled, by any kubedock.
 """
 
+import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -19,9 +20,11 @@ from kubedock.domain.status import status
 from kubedock.domain.view import Image
 from kubedock.engine.core import Core
 from kubedock.engine.lookup import Lookup
-from kubedock.errors import Conflict, InvalidParameter, NoSuchImage, WrongPlatform
+from kubedock.errors import Conflict, InvalidParameter, KubedockError, NoSuchImage, WrongPlatform
 from kubedock.registry.credentials import ANONYMOUS, Credentials
 from kubedock.registry.manifests import Platform
+
+logger = logging.getLogger(__name__)
 
 ANY_ARCHITECTURE = ("", "linux")
 """Platforms that leave the architecture to the nodes."""
@@ -81,9 +84,18 @@ class Images:
         """
         reference = with_tag(parse(name), tag) if tag else parse(name)
         platform = self._core.platform if platform.lower() in ANY_ARCHITECTURE else platform
-        # Ryuk's work is done here: its image is never run, and need not exist.
-        found = None if ryuk.is_ryuk(reference.name, {}) else self._lookup.find(reference, platform, credentials)
-        return self._pull(reference, platform, found, credentials)
+        return self._pull(reference, platform, self._find(reference, platform, credentials), credentials)
+
+    def _find(self, reference: Reference, platform: str, credentials: Credentials) -> RegistryImage | None:
+        """None for what is taken on trust."""
+        try:
+            return self._lookup.find(reference, platform, credentials)
+        except KubedockError as error:
+            if not ryuk.is_ryuk(reference.name, {}):
+                raise
+            # Ryuk's work is done here: its image is never run, and need not exist.
+            logger.debug("the image %s is not needed: %s", reference.familiar, error)
+            return None
 
     def _pull(
         self, reference: Reference, platform: str, found: RegistryImage | None, credentials: Credentials
@@ -284,14 +296,14 @@ class Images:
         self._core.events.publish(Event("image", action, actor, {"name": name}, self._core.now()))
 
     def list(self, wanted: Filters) -> list[Image]:
-        """All images that match, newest first."""
+        """All images that match, newest first, with the names that match."""
         filters.check(wanted, filters.IMAGE_KEYS)
         with self._lock:
             images = list(self._images.values())
         bounds = {key: [self.require(ref).created_at for ref in wanted.get(key, ())] for key in ("before", "since")}
         now = self._core.now()
         found = [
-            image
+            filters.narrowed(image, wanted)
             for image in images
             if filters.image_matches(image, wanted)
             and filters.created_before(image.created_at, wanted, now)

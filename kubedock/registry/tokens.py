@@ -17,6 +17,8 @@ from kubedock.registry.newest import Newest
 
 CLIENT = "kubedock"
 KEPT = 1024
+ALL = ""
+"""Stands for all repositories of a registry: what takes passwords themselves has no others."""
 SHORTEST_LIFE, EARLY = 60.0, 10.0
 """Seconds that a token lives by the protocol where nothing else is said, and how long before its end it is not used."""
 
@@ -66,21 +68,23 @@ class Tokens:
         self._known = Newest[tuple[str, str, Credentials], _Token](KEPT)
 
     def known(self, endpoint: Endpoint, credentials: Credentials) -> str:
-        """The Authorization that has served for this repository before, "" for none."""
-        token = self._known.get((endpoint.host, endpoint.repository, credentials))
+        """The Authorization that has served for this repository before, or for all of its registry; "" for none."""
+        keys = ((endpoint.host, repository, credentials) for repository in (endpoint.repository, ALL))
+        token = next((token for key in keys if (token := self._known.get(key))), None)
         if token is not None and token.until > self._clock():
             return token.value
         return f"Bearer {credentials.registry_token}" if credentials.registry_token else ""
 
     def get(self, challenge: Challenge, endpoint: Endpoint, credentials: Credentials, deadline: float) -> str:
         """The Authorization that a challenge asks for. Refused where we have nothing to answer it with."""
+        repository = endpoint.repository if challenge.realm else ALL
         if not challenge.realm:
             if not credentials.password:
                 raise Refused(f'Get "https://{endpoint.host}/v2/": no basic auth credentials', code="NO_CREDENTIALS")
             token = _Token(_basic(credentials), self._clock() + 3600.0)
         else:
             token = self._ask(challenge, endpoint, credentials, deadline)
-        self._known.put((endpoint.host, endpoint.repository, credentials), token)
+        self._known.put((endpoint.host, repository, credentials), token)
         return token.value
 
     def _ask(self, challenge: Challenge, endpoint: Endpoint, credentials: Credentials, deadline: float) -> _Token:

@@ -125,6 +125,16 @@ def test_what_the_registry_refuses_is_refused(engine: Engine, registry: FakeRegi
     assert engine.images.list({}) == []
 
 
+def test_ryuks_image_need_not_exist(engine: Engine, registry: FakeRegistry) -> None:
+    """Where it does, its configuration is known."""
+    registry.image("testcontainers/ryuk", "1", {"Cmd": ["ryuk"]})
+    name = f"{registry.host}/testcontainers/ryuk"
+    for tag in ("1", "2"):
+        list(engine.images.pull(name, tag))
+
+    assert [engine.images.require(f"{name}:{tag}").config.command for tag in ("1", "2")] == [("ryuk",), None]
+
+
 def test_credentials_are_kept_with_their_image(engine: Engine, registry: FakeRegistry) -> None:
     """For the nodes, which need them as well."""
     registry.behave.append(wants_password("me", "secret"))

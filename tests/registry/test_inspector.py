@@ -151,6 +151,19 @@ def test_credentials(registry: FakeRegistry, inspector: Inspector, how: Callable
     assert wrong == f'Get "{where}": unauthorized: {words}'
 
 
+def test_a_password_serves_for_all_repositories(registry: FakeRegistry, inspector: Inspector) -> None:
+    """The second one's first request is not refused any more; nobody else's is."""
+    registry.behave.append(wants_password("me", "secret"))
+    for repository in ("x", "y"):
+        _, config = registry.image(repository, "1", NGINX)
+        look(inspector, f"{registry.host}/{repository}:1", sent=Credentials("me", "secret"))
+
+    x = ["GET /v2/x/manifests/1", "GET /v2/x/manifests/1", f"GET /v2/x/blobs/{config}"]
+    assert registry.lines == [*x, "GET /v2/y/manifests/1"]
+    with pytest.raises(System):
+        look(inspector, f"{registry.host}/y:1")
+
+
 def test_no_credentials_where_some_are_needed(registry: FakeRegistry, inspector: Inspector) -> None:
     """Docker's words."""
     registry.behave.append(wants_password("me", "secret"))

@@ -12,7 +12,7 @@ import docker
 
 from tests.support.clients import DockerCli
 from tests.support.live import LiveServer
-from tests.support.realcluster import CLUSTER, RealCluster
+from tests.support.realcluster import CLUSTER, MIRROR, RealCluster
 from tests.support.waiting import eventually
 
 KUBEDOCK = (sys.executable, "-m", "kubedock")
@@ -74,9 +74,10 @@ class KubedockServer:
 
 
 def server_argv(*options: str, kubeconfig: Path, namespace: str, place: Place = OUTSIDE) -> tuple[str, ...]:
-    """The command line of a server."""
+    """The command line of a server. It looks images up where the nodes have them from, unless the options say else."""
     where = ("--kubeconfig", str(kubeconfig), "--namespace", namespace)
-    return (*place.prefix, *KUBEDOCK, "server", "--listen-addr", "127.0.0.1:0", *where, *options)
+    mirror = () if {"--registry-mirror", "--no-inspector"} & set(options) else ("--registry-mirror", MIRROR)
+    return (*place.prefix, *KUBEDOCK, "server", "--listen-addr", "127.0.0.1:0", *where, *mirror, *options)
 
 
 @contextmanager
