@@ -4,7 +4,6 @@ A test runs against the server outside; marked ``subset`` it runs at all three p
 """
 
 import gc
-import subprocess
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,12 +11,10 @@ from pathlib import Path
 
 import docker
 import pytest
-import yaml
 
 from tests.support.clients import ALPINE, DockerCli
-from tests.support.kubedock_server import KUBEDOCK, OUTSIDE, PLACES, KubedockServer, Place, kubedock_server
+from tests.support.kubedock_server import OUTSIDE, PLACES, KubedockServer, Place, kubedock_server, least_rights
 from tests.support.realcluster import RealCluster, namespace_of_our_own
-from tests.support.shared import ROOT
 
 HERE = Path(__file__).parent
 
@@ -52,15 +49,6 @@ def server_at(real_cluster: RealCluster, tmp_path_factory: pytest.TempPathFactor
             return started[place]
 
         yield get
-
-
-def least_rights(real: RealCluster) -> Path:
-    """A kubeconfig of a ServiceAccount with the Role that kubedock prints."""
-    argv = (*KUBEDOCK, "manifests", "role", "-n", real.namespace)
-    printed = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=30, check=True).stdout
-    roles = [found for found in yaml.safe_load_all(printed) if found and found["kind"] == "Role"]
-    assert len(roles) == 1, printed
-    return real.service_account(roles[0]["rules"])
 
 
 @pytest.fixture

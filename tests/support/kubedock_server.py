@@ -1,6 +1,7 @@
 """``kubedock server`` on the real cluster, started outside or inside of its network."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import docker
+import yaml
 
 from tests.support.clients import DockerCli
 from tests.support.live import LiveServer
 from tests.support.realcluster import CLUSTER, MIRROR, RealCluster
+from tests.support.shared import ROOT
 from tests.support.waiting import eventually
 
 KUBEDOCK = (sys.executable, "-m", "kubedock")
@@ -102,6 +105,15 @@ def kubedock_server(
         yield KubedockServer(live, place, real.namespace, folder)
         live.signal(15)
         live.wait(20)
+
+
+def least_rights(real: RealCluster) -> Path:
+    """A kubeconfig of a ServiceAccount with the Role that kubedock prints."""
+    argv = (*KUBEDOCK, "manifests", "role", "-n", real.namespace)
+    printed = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=30, check=True).stdout
+    roles = [found for found in yaml.safe_load_all(printed) if found and found["kind"] == "Role"]
+    assert len(roles) == 1, printed
+    return real.service_account(roles[0]["rules"])
 
 
 def pods(real: RealCluster, selector: str = "kubedock=true") -> list[dict[str, Any]]:
