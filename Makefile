@@ -6,15 +6,30 @@ BIN := $(VENV)/bin
 IMAGE ?= kubedock:latest
 BASE ?= docker.io/library/python:3.11-slim
 BUILDAH_OPTIONS ?=
-PYTEST := $(BIN)/python -m pytest
+# The tests' files go with the run.
+PYTEST := tmp=$$(mktemp -d /tmp/kd-XXXXXX) && trap 'rm -rf "$$tmp"' EXIT && TMPDIR="$$tmp" $(BIN)/python -m pytest
+FAST := not cluster and not embedded and not prove
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve format lint test cover test-cluster prove bench docs tables wheels image check clean
+.PHONY: help install tools run serve format lint test cover test-cluster test-embedded prove bench docs tables wheels image check clean
+
+# $(call packages,NAMES): install Debian packages, and say so; elsewhere, or without root, say what is missing.
+packages = \
+	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  echo "Installing Debian packages: $(1)"; \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  { apt-get install -qq -y --no-install-recommends $(1) >/dev/null 2>&1 \
+	    || { apt-get update -qq && apt-get install -qq -y --no-install-recommends $(1) >/dev/null; }; } </dev/null; \
+	else \
+	  echo "What is missing: $(1). As root: apt-get install --no-install-recommends $(1)" >&2; exit 1; \
+	fi
+TOOLS := runc conmon skopeo umoci
 
 help: ## Explain the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/python:
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { $(call packages,python3-venv); }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.serve: $(BIN)/python setup.cfg constraints.txt
@@ -26,6 +41,13 @@ $(VENV)/.develop: $(BIN)/python setup.cfg constraints.txt
 	@touch $@ $(VENV)/.serve
 
 install: $(VENV)/.develop ## Make the environment with all tools
+
+tools: ## Install what the embedded node runs containers with (Debian packages; needs root)
+	@for tool in $(TOOLS); do command -v $$tool >/dev/null || missing=1; done; \
+	if [ -n "$$missing" ]; then $(call packages,$(TOOLS)); fi
+
+run: $(VENV)/.serve tools ## Show kubedock at work on this machine, without a cluster (needs root)
+	@$(BIN)/python -m kubedock.demo $(ARGS)
 
 serve: $(VENV)/.serve ## Serve on the current kubeconfig; ARGS="-n my-namespace" gives options
 	$(BIN)/kubedock server $(ARGS)
@@ -41,17 +63,20 @@ lint: $(VENV)/.develop ## Check format, style, types and layers; changes nothing
 	$(BIN)/lint-imports
 
 test: $(VENV)/.develop ## Run all tests that need no cluster (under 3 minutes)
-	$(PYTEST) -q -m 'not cluster and not prove' $(ARGS)
+	@$(PYTEST) -q -m '$(FAST)' $(ARGS)
 
 cover: $(VENV)/.develop ## Run the same tests and report what they do not reach
-	$(BIN)/coverage run --branch --source kubedock -m pytest -q -m 'not cluster and not prove' $(ARGS)
+	$(BIN)/coverage run --branch --source kubedock -m pytest -q -m '$(FAST)' $(ARGS)
 	$(BIN)/coverage report --show-missing --skip-covered --fail-under=90
 
 test-cluster: $(VENV)/.develop ## Run the suite on the real Kubernetes of KUBECONFIG
-	$(PYTEST) -q -m 'cluster and not prove' $(ARGS)
+	@$(PYTEST) -q -m 'cluster and not prove' $(ARGS)
+
+test-embedded: $(VENV)/.develop tools ## Run the suites on the embedded node: real containers on this machine (needs root)
+	@$(PYTEST) -q -m 'embedded and not prove' $(ARGS)
 
 prove: $(VENV)/.develop ## Run everything with its full counts; needs the cluster
-	CI=true $(PYTEST) -q $(ARGS)
+	@export CI=true; $(PYTEST) -q $(ARGS)
 	$(MAKE) bench
 
 bench: $(VENV)/.develop ## Measure

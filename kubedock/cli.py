@@ -27,7 +27,7 @@ Examples:
 """
 
 _SERVER_HELP = """
-Serve the Docker API on the cluster of the kubeconfig, or on the one it runs in.
+Serve the Docker API on the cluster of the kubeconfig, on the one it runs in, or with --embedded on this machine.
 
 Each option may be given as an environment variable as well; see the documentation's page on settings.
 A first SIGTERM or ^C removes what this run has made in the cluster, a second one ends at once.
@@ -35,6 +35,7 @@ A first SIGTERM or ^C removes what this run has made in the cluster, a second on
 \b
 Examples:
   kubedock server -n my-namespace
+  kubedock server --embedded
   kubedock server --listen-addr 127.0.0.1:0 --unix-socket /tmp/docker.sock
   kubedock server --pull-policy always --request-memory 64Mi,1Gi --label team=blue
 """
@@ -93,7 +94,7 @@ def _server(**values: Any) -> None:
 
 
 def _parameter(option: Option) -> inspect.Parameter:
-    given: Any = {"list": list[str] | None, "pairs": list[str] | None, "flag": bool | None}.get(option.shape, str | None)
+    given: Any = list[str] | None if option.repeatable else bool | None if option.shape == "flag" else str | None
     default = f" [default: {option.default}]" if option.default else ""
     declared = typer.Option(
         *option.flags,

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 _OURS = frozenset({"kubedock", "kubedock.id", "kubedock.containerid", "kubedock.run", "app.kubernetes.io/managed-by"})
 _LONGEST = 366 * 24 * 3600.0
 _BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+_PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]*")
 _PULL_POLICIES = {
     "": "IfNotPresent",
     "default": "IfNotPresent",
@@ -56,13 +58,34 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """A registry's mirror: ``url`` is asked for images whose name begins with ``prefix`` ("" is all of them)."""
+    """A registry that stands for others: ``url`` has the images whose names begin with ``prefix`` ("" is all of them).
+
+    Its path is what their repositories begin with there.
+    """
 
     prefix: str
     url: str
 
     def __str__(self) -> str:
         return f"{self.prefix}={self.url}" if self.prefix else self.url
+
+    @property
+    def host(self) -> str:
+        """``HOST[:PORT]``."""
+        return urlsplit(self.url).netloc
+
+    @property
+    def plain(self) -> bool:
+        """It speaks HTTP without TLS."""
+        return self.url.startswith("http:")
+
+    def serves(self, name: str) -> bool:
+        """Whether it has images of this name (registry and repository). ``quay.io/a`` is no prefix of ``quay.io/ab``."""
+        return not self.prefix or f"{name}/".startswith(f"{self.prefix}/")
+
+    def repository(self, name: str) -> str:
+        """What a repository is called there."""
+        return "/".join(filter(None, (urlsplit(self.url).path.strip("/"), name)))
 
 
 def text(given: str) -> str:
@@ -86,6 +109,25 @@ def word(*words: str) -> Callable[[str], str]:
         return given.lower()
 
     return parse
+
+
+def folder(given: str) -> str:
+    """The path of a folder, which may not be there yet; ``~`` is the home."""
+    path = Path(text(given)).expanduser()
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{given!r} is not a folder")
+    return str(path)
+
+
+def network(given: str) -> IPv4Network:
+    """An IPv4 network in CIDR notation that has room for containers."""
+    try:
+        found = IPv4Network(given)
+    except ValueError as error:
+        raise ValueError(f"{given!r} is not a network (write 198.18.64.0/18): {error}") from None
+    if not 8 <= found.prefixlen <= 28:
+        raise ValueError(f"{given!r} must have between 8 and 28 bits")
+    return found
 
 
 def address(given: str) -> Address | None:
@@ -185,7 +227,7 @@ def names(given: str) -> tuple[str, ...]:
 
 
 def boolean(given: str) -> bool:
-    """``true`` or ``false``, ``1`` or ``0``, ``yes`` or ``no``."""
+    """``true`` or ``false``, ``1`` or ``0``, ``yes`` or ``no``, ``on`` or ``off``."""
     try:
         return _BOOLEANS[given.lower()]
     except KeyError:
@@ -193,24 +235,33 @@ def boolean(given: str) -> bool:
 
 
 def mirrors(given: Sequence[str]) -> tuple[Mirror, ...]:
-    """``[PREFIX=]URL``, each with http or https."""
+    """Registries that stand for others: ``http://127.0.0.1:5000``, ``docker.io=https://mirror.example/hub``."""
     return tuple(_mirror(text(one.strip())) for one in given if one.strip())
 
 
 def _mirror(given: str) -> Mirror:
-    before, slashes, _ = given.partition("://")
-    prefix, equals, _ = before.partition("=")
+    prefix, equals, _ = given.partition("://")[0].partition("=")
     url = given.removeprefix(f"{prefix}=") if equals else given
-    parts = urlsplit(url)
-    if not slashes or parts.scheme not in ("http", "https") or not parts.hostname or parts.query or (equals and not prefix):
-        raise ValueError(f"{given!r} is no mirror: a URL as in http://127.0.0.1:5000, or PREFIX=URL as in quay.io=https://mirror")
-    return Mirror(prefix.strip("/") if equals else "", url.rstrip("/"))
+    parts = urlsplit(url if "://" in url else f"https://{url}")
+    known = parts.scheme in ("http", "https") and not parts.query and not parts.fragment and "@" not in parts.netloc
+    if not known or not _host(parts.netloc) or (equals and not _PREFIX.fullmatch(prefix)):
+        raise ValueError(f"{given!r} is no mirror (write [PREFIX=]URL, such as http://127.0.0.1:5000)")
+    return Mirror(prefix.strip("/") if equals else "", parts.geturl().rstrip("/"))
+
+
+def _host(netloc: str) -> bool:
+    """``HOST[:PORT]``."""
+    try:
+        parts = urlsplit(f"//{netloc}")
+        return bool(parts.hostname) and (parts.port is None or parts.port > 0) and not any(c.isspace() for c in netloc)
+    except ValueError:
+        return False
 
 
 def hosts(given: Sequence[str]) -> tuple[str, ...]:
     """``HOST[:PORT]``, without a scheme."""
     for host in given:
-        if not host or "/" in host or not urlsplit(f"//{host}").hostname:
+        if "/" in host or "@" in host or not _host(host):
             raise ValueError(f"{host!r} is not HOST or HOST:PORT")
     return tuple(given)
 

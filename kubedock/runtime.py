@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from kubedock import __version__
 from kubedock.background.drain import Drain
@@ -20,13 +20,17 @@ from kubedock.background.tasks import Tasks
 from kubedock.background.watcher import Watcher
 from kubedock.cluster import Cluster, Kind
 from kubedock.domain.container import ContainerRecord
+from kubedock.domain.image import Reference
+from kubedock.domain.imageconfig import Layer, RegistryImage
 from kubedock.domain.network import Network
 from kubedock.domain.volume import Volume
 from kubedock.engine import Engine
-from kubedock.engine.core import Core, Limits, PortMode
+from kubedock.engine.core import Core, Limits, OwnImages, PortMode
 from kubedock.engine.events import EventBus
+from kubedock.engine.lookup import MISSING
 from kubedock.engine.networks import NetworkNameTaken
 from kubedock.engine.pullsecrets import PullSecrets
+from kubedock.engine.system import LOGS_ROTATE
 from kubedock.errors import Conflict, KubedockError, NameTaken, NoSuchContainer, NoSuchNetwork, NoSuchVolume, Unavailable
 from kubedock.kube import labels
 from kubedock.kube.gateway import KubeGateway
@@ -37,6 +41,7 @@ from kubedock.parsing import Address
 from kubedock.registry.client import RegistryClient
 from kubedock.registry.credentials import AuthFile, Source
 from kubedock.registry.inspector import Inspector, Places
+from kubedock.registry.manifests import config_of
 from kubedock.settings import Settings, auth_files
 from kubedock.state.archive import LogArchive
 from kubedock.state.sessions import Bell, Sessions
@@ -67,8 +72,10 @@ class Options:
     publish_on: tuple[str, ...] = LOOPBACK
     port_mode: PortMode = "auto"
     cluster_url: str = ""
+    warnings: tuple[str, ...] = ()
     inspector: Inspector | None = None
     platform: str = "linux/amd64"
+    own_images: OwnImages = lambda _: None
 
 
 class Runtime:
@@ -109,27 +116,33 @@ class Runtime:
             publish_on=listening,
             port_mode=options.port_mode,
             gateway=gateway(listening, options.cluster_url),
+            warnings=options.warnings,
             inspector=options.inspector,
             platform=options.platform,
+            own_images=options.own_images,
         )
         self.engine = Engine.of(core)
 
     @classmethod
     def start(cls, settings: Settings) -> "Runtime":
         """Connect, check what kubedock needs, and run. KubedockError with one sentence when it cannot."""
-        cluster = KubeGateway.connect(
-            kubeconfig=settings.kubeconfig or None, context=settings.context or None, namespace=settings.namespace or None
-        )
-        for warning in check(cluster, cluster.namespace):
-            logger.warning("%s", warning)
+        found = _embedded(settings) if settings.embedded else _connected(settings)
         options = replace(
-            options_of(settings, cluster.host),
-            inspector=_inspector(settings, cluster) if settings.inspector else None,
-            platform=platform(cluster, settings.node_selector),
+            options_of(settings, found.url),
+            warnings=found.warnings,
+            inspector=_inspector(settings, found.cluster) if settings.inspector else None,
+            platform=platform(found.cluster, settings.node_selector),
+            own_images=found.own_images,
         )
-        runtime = cls(cluster, options)
-        runtime.run()
-        logger.info("containers run in namespace %s, as instance %s", cluster.namespace, runtime._instance)
+        if not settings.inspector:
+            logger.warning("--no-inspector: images are taken on trust: their %s", MISSING)
+        runtime = cls(found.cluster, options)
+        try:
+            runtime.run()
+        except BaseException:
+            found.cluster.close()
+            raise
+        logger.info("containers run %s, as instance %s", found.where, runtime._instance)
         return runtime
 
     def run(self) -> None:
@@ -187,6 +200,43 @@ class Runtime:
                     break
 
 
+class Found(NamedTuple):
+    """A cluster that can be used, how to say where it is, its URL if it has one, what its users should know, its own images."""
+
+    cluster: Cluster
+    where: str
+    url: str = ""
+    warnings: tuple[str, ...] = ()
+    own_images: OwnImages = lambda _: None
+
+
+def _connected(settings: Settings) -> Found:
+    """The cluster of the kubeconfig, checked."""
+    cluster = KubeGateway.connect(
+        kubeconfig=settings.kubeconfig or None, context=settings.context or None, namespace=settings.namespace or None
+    )
+    for warning in check(cluster, cluster.namespace):
+        logger.warning("%s", warning)
+    return Found(cluster, f"in namespace {cluster.namespace}", cluster.host, (LOGS_ROTATE,))
+
+
+def _embedded(settings: Settings) -> Found:
+    """This machine as a cluster."""
+    from kubedock.embedded.opening import open_cluster  # noqa: PLC0415 - costs 0.2 s, for nothing on a real cluster
+
+    cluster = open_cluster(settings)
+
+    def own_images(reference: Reference) -> RegistryImage | None:
+        found = cluster.own_image(reference.canonical, timeout=settings.pull_timeout)
+        if found is None:
+            return None
+        config = config_of({"os": "linux", "architecture": found.architecture, "config": found.config})
+        layers = (Layer("", found.size),)
+        return RegistryImage("", "", 0, "", found.id, config, layers, platform=f"linux/{found.architecture}")
+
+    return Found(cluster, f"on this machine by {cluster.runtime}", warnings=cluster.warnings, own_images=own_images)
+
+
 def options_of(settings: Settings, cluster_url: str = "") -> Options:
     """What the settings say about the engine, with a new instance's name; ``cluster_url`` is the API server's."""
     return Options(
@@ -230,5 +280,5 @@ def publish_on(address: Address | None) -> tuple[str, ...]:
 
 def _inspector(settings: Settings, cluster: Cluster) -> Inspector:
     sources: list[Source] = [*(AuthFile(path) for path in auth_files()), PullSecrets(cluster, settings.image_pull_secrets)]
-    places = Places(settings.registry_mirror, settings.insecure_registry, sources)
+    places = Places(settings.registry_mirror, settings.insecure_registry, sources, last_word=settings.embedded)
     return Inspector(RegistryClient(settings.insecure_registry, f"kubedock/{__version__}"), places)

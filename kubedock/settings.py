@@ -13,7 +13,9 @@ Durations are seconds, memory is bytes, CPU is billionths of one.
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
+from ipaddress import IPv4Network
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from kubedock import parsing
@@ -28,7 +30,7 @@ PodSecurity = Literal["auto", "baseline", "restricted"]
 Workloads = Literal["auto", "pod", "deployment"]
 PortModes = Literal["auto", "direct", "forward"]
 LogFormat = Literal["text", "json"]
-
+EmbeddedRuntime = Literal["auto", "runc", "chroot"]
 Shape = Literal["one", "flag", "list", "pairs"]
 """Given once, switched on or off, given several times (a variable has commas), or once per key."""
 
@@ -48,7 +50,12 @@ class Option:
     metavar: str
     help: str
     parse: Callable[[Any], Any]
-    shape: Shape
+    shape: Shape = "one"
+
+    @property
+    def repeatable(self) -> bool:
+        """It may be given several times."""
+        return self.shape in ("pairs", "list")
 
     @property
     def shown_variables(self) -> tuple[str, ...]:
@@ -177,7 +184,8 @@ class Settings:
     )
     registry_mirror: tuple[Mirror, ...] = _list(
         parsing.mirrors,
-        "Mirror to ask first for all images, or for those whose name begins with PREFIX; may be given several times.",
+        "Registry to ask first for all images, or for those whose name begins with PREFIX, and to let the embedded node pull"
+        " these from; may be given several times.",
         metavar="[PREFIX=]URL",
     )
     insecure_registry: tuple[str, ...] = _list(
@@ -237,6 +245,28 @@ class Settings:
         "Seconds after which a pod is ended; -1 for no such limit.",
         variables=["K8S_ACTIVE_DEADLINE_SECONDS"],
         metavar="SECONDS",
+    )
+    embedded: bool = _flag("false", "Run containers on this machine, without a cluster; needs root.")
+    embedded_dir: str = _row(
+        parsing.folder,
+        "/var/lib/kubedock",
+        "Folder of the embedded node: its images, and what its containers write.",
+        metavar="FOLDER",
+    )
+    embedded_runtime: EmbeddedRuntime = _row(
+        parsing.word("auto", "runc", "chroot"),
+        "auto",
+        "What runs the embedded node's containers: auto takes the first that this machine allows.",
+        metavar="auto|runc|chroot",
+    )
+    embedded_network: IPv4Network = _row(
+        parsing.network, "198.18.64.0/18", "Addresses of the embedded node's containers.", metavar="NETWORK"
+    )
+    embedded_images: str = _row(
+        parsing.optional(parsing.folder),
+        "",
+        "Folder of images that the embedded node takes before any registry: what docker save writes, OCI archives and layouts.",
+        metavar="FOLDER",
     )
     verbosity: int = _row(
         parsing.verbosity,
@@ -304,6 +334,15 @@ def _read_one(option: Option, given: Any, environ: Mapping[str, str]) -> Any:
     return _ABSENT
 
 
+def _read_list(option: Option, given: Sequence[str] | None, environ: Mapping[str, str]) -> Any:
+    if given:
+        return _parse(option, given, option.flags[0])
+    for variable in option.variables:
+        if environ.get(variable):
+            return _parse(option, [part.strip() for part in environ[variable].split(",") if part.strip()], variable)
+    return _ABSENT
+
+
 def _read_pairs(option: Option, given: Sequence[str] | None, environ: Mapping[str, str]) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for prefix in reversed(option.variables):
@@ -314,21 +353,9 @@ def _read_pairs(option: Option, given: Sequence[str] | None, environ: Mapping[st
     return found
 
 
-def _read_list(option: Option, given: Sequence[str] | None, environ: Mapping[str, str]) -> Any:
-    if given:
-        return _parse(option, given, option.flags[0])
-    for variable in option.variables:
-        if environ.get(variable):
-            return _parse(option, [part.strip() for part in environ[variable].split(",") if part.strip()], variable)
-    return _ABSENT
-
-
-_READ: Mapping[Shape, Callable[[Option, Any, Mapping[str, str]], Any]] = {
-    "one": _read_one,
-    "flag": _read_one,
-    "list": _read_list,
-    "pairs": _read_pairs,
-}
+_READ: Mapping[Shape, Callable[[Option, Any, Mapping[str, str]], Any]] = MappingProxyType(
+    {"one": _read_one, "flag": _read_one, "list": _read_list, "pairs": _read_pairs}
+)
 
 
 def _parse(option: Option, given: Any, source: str) -> Any:

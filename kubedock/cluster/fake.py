@@ -6,18 +6,20 @@ It is part of the product: the same contract tests run over it and over a real c
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from kubedock.cluster.fake_answers import cannot_exec, check_pod, check_pod_patch, exited, internal_error, node
-from kubedock.cluster.fake_deployments import FakeDeployments
-from kubedock.cluster.fake_kubelet import FakeKubelet
+from kubedock.cluster import statuses
+from kubedock.cluster.api import ObjectApi
+from kubedock.cluster.fake_kubelet import NODE, FakeKubelet
 from kubedock.cluster.fake_program import NotStarted, Program
-from kubedock.cluster.fake_services import addresses, check_service
-from kubedock.cluster.fake_store import FakeStore, copied, merged, timestamp
-from kubedock.cluster.fake_streams import FakeChannels, FakeLogStream, FakeWatch
+from kubedock.cluster.fake_streams import FakeChannels, FakeLogStream
 from kubedock.cluster.kinds import RESOURCES
+from kubedock.cluster.names import SUFFIX, resolve
+from kubedock.cluster.objects import copied
 from kubedock.cluster.protocol import DATA, FAILURE, Json, Kind, LogOptions, ObjectList
+from kubedock.cluster.store import ObjectStore
+from kubedock.cluster.watching import StoreWatch
 from kubedock.errors import Forbidden, InvalidParameter, KubedockError
 
 __all__ = ["FakeCluster"]
@@ -42,11 +44,9 @@ class FakeCluster:
     def __init__(self, namespace: str = "test", *, now: Callable[[], datetime] = _now, split_streams: bool = False) -> None:
         """``split_streams``: logs can be had per stream, which most clusters refuse."""
         self._namespace, self._now, self._split = namespace, now, split_streams
-        self._store = FakeStore(namespace, now)
+        self._store = ObjectStore(namespace, now)
         self.kubelet = FakeKubelet(self._store, now)
-        self._deployments = FakeDeployments(
-            self._store, self._create_pod, self._delete, lambda: self._refused.get(("Pod", "create"))
-        )
+        self._api = ObjectApi(self._store, now, self.kubelet, lambda: self._refused.get(("Pod", "create")))
         self.requests: deque[tuple[str, str, str]] = deque(maxlen=10_000)
         self._refused: dict[tuple[str, str], KubedockError] = {}
         self._denied: set[tuple[str, str]] = set()
@@ -54,10 +54,8 @@ class FakeCluster:
         self._streams_lock = threading.Lock()
         self._logs: list[FakeLogStream] = []
         self._channels: list[FakeChannels] = []
-        self.lingering = False
-        """Gracefully deleted pods stay until ``vanish``."""
         self._store.insert("Namespace", {"metadata": {"name": namespace}, "status": {"phase": "Active"}})
-        self._store.insert("Node", node())
+        self._store.insert("Node", _node())
 
     # --- failures at will ----------------------------------------------------------------------------------------
 
@@ -104,15 +102,24 @@ class FakeCluster:
         for watch in self._store.watches():
             watch.bookmark()
 
+    @property
+    def lingering(self) -> bool:
+        """Gracefully deleted pods stay until ``vanish``."""
+        return self.kubelet.lingering
+
+    @lingering.setter
+    def lingering(self, stay: bool) -> None:
+        self.kubelet.lingering = stay
+
     def vanish(self, pod: str) -> None:
         """End a pod that is lingering."""
         with self._store.lock:
             self.kubelet.terminate(pod)
-            self._drop("Pod", pod)
+            self._api.drop("Pod", pod)
 
     def resolve(self, name: str) -> list[str]:
         """The addresses that a container asking for this name gets."""
-        return addresses(self._store, name)
+        return resolve(self._store, f"{name}.{self._namespace}{SUFFIX}") or []
 
     @property
     def open_watches(self) -> int:
@@ -129,66 +136,39 @@ class FakeCluster:
     def create(self, kind: Kind, manifest: Mapping[str, Any]) -> Json:
         """See Cluster."""
         self._admit("create", kind, str(manifest.get("metadata", {}).get("name", "")))
-        with self._store.lock:
-            if kind == "SelfSubjectAccessReview":
-                return self._review(manifest)
-            if kind == "Pod":
-                return self._create_pod(manifest)
-            if kind == "Service":
-                check_service(copied(manifest))
-            stored: Json = copied(self._store.insert(kind, manifest))
-            if kind == "Deployment":
-                self._deployments.reconcile(stored["metadata"]["name"])
-            return stored
+        if kind == "SelfSubjectAccessReview":
+            return self._review(manifest)
+        return self._api.create(kind, manifest)
 
     def get(self, kind: Kind, name: str) -> Json:
         """See Cluster."""
         self._admit("get", kind, name)
-        with self._store.lock:
-            found: Json = copied(self._store.find(kind, name))
-            return found
+        return self._api.get(kind, name)
 
     def list(self, kind: Kind, *, selector: str = "", fields: str = "") -> ObjectList:
         """See Cluster."""
         self._admit("list", kind, selector)
-        with self._store.lock:
-            items = [copied(item) for item in self._store.select(kind, selector, fields)]
-            return ObjectList(items, str(self._store.version))
+        return self._api.list(kind, selector, fields)
 
-    def watch(self, kind: Kind, *, since: str, selector: str = "", fields: str = "", seconds: int = 300) -> FakeWatch:
+    def watch(self, kind: Kind, *, since: str, selector: str = "", fields: str = "", seconds: int = 300) -> StoreWatch:
         """See Cluster."""
         self._admit("watch", kind, selector)
-        return self._store.watch(kind, since, selector, fields, seconds)
+        return self._api.watch(kind, since, selector, fields, seconds)
 
     def patch(self, kind: Kind, name: str, change: Mapping[str, Any]) -> Json:
         """See Cluster."""
         self._admit("patch", kind, name)
-        wanted = {key: value for key, value in change.items() if key != "status"}
-        with self._store.lock:
-            if kind == "Pod":
-                check_pod_patch(name, wanted)
-            stored = self._store.update(kind, name, lambda item: item.update(_patched(item, wanted)))
-            if kind == "Deployment":
-                self._deployments.reconcile(name)
-            if kind == "Pod" and "activeDeadlineSeconds" in (wanted.get("spec") or {}):
-                self.kubelet.expire(name)
-            answer: Json = copied(stored)
-            return answer
+        return self._api.patch(kind, name, change)
 
     def delete(self, kind: Kind, name: str, *, grace: int | None = None) -> None:
         """See Cluster."""
         self._admit("delete", kind, name)
-        with self._store.lock:
-            self._store.find(kind, name)
-            self._delete(kind, name, grace)
+        self._api.delete(kind, name, grace)
 
     def delete_collection(self, kind: Kind, *, selector: str, grace: int | None = None) -> None:
         """See Cluster."""
         self._admit("deletecollection", kind, selector)
-        with self._store.lock:
-            for item in self._store.select(kind, selector):
-                if self._store.peek(kind, item["metadata"]["name"]) is not None:
-                    self._delete(kind, item["metadata"]["name"], grace)
+        self._api.delete_collection(kind, selector, grace)
 
     def logs(self, pod: str, options: LogOptions) -> FakeLogStream:
         """See Cluster."""
@@ -220,7 +200,7 @@ class FakeCluster:
             running = self.kubelet.running(pod, container)
             channels = self._opened(FakeChannels(given if stdin else None))
             if running is None:
-                channels.finish(internal_error(f'unable to upgrade connection: container not found ("{container}")'))
+                channels.finish(statuses.no_container(container))
                 return channels
             image = self._store.find("Pod", pod)["spec"]["containers"][0]["image"]
             try:
@@ -228,7 +208,7 @@ class FakeCluster:
                     raise NotStarted(f'exec: "{argv[0]}": executable file not found in $PATH: unknown')
                 program = Program(argv, channels.put, kill=lambda signal: self.kubelet.deliver(pod, signal))
             except NotStarted as error:
-                channels.finish(cannot_exec(str(error)))
+                channels.finish(statuses.cannot_exec(str(error)))
                 return channels
             program.go()
             if not stdin:
@@ -249,11 +229,15 @@ class FakeCluster:
             run = self.kubelet.running(pod, container)
             channels = self._opened(FakeChannels(given if stdin else None))
             if run is None:
-                text = f"unable to upgrade connection: container {container} not found in pod {pod}_{self._namespace}"
-                channels.finish(internal_error(text))
+                channels.finish(statuses.nothing_to_attach(pod, self._namespace, container))
             else:
                 run.log.listen(channels)
             return channels
+
+    def signal(self, pod: str, number: int, *, container: str = "main") -> bool:
+        """See Cluster: as on Kubernetes."""
+        del pod, number, container
+        return False
 
     def forward(self, pod: str, port: int) -> FakeChannels:
         """See Cluster. The port's program runs with the connection's data as its input and output."""
@@ -321,60 +305,37 @@ class FakeCluster:
         answer: Json = copied(manifest)
         return answer | {"status": {"allowed": yes}}
 
-    def _create_pod(self, manifest: Mapping[str, Any]) -> Json:
-        defaults = {"restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "serviceAccountName": "default"}
-        pod: Json = copied(manifest)
-        pod |= {"spec": defaults | dict(manifest.get("spec") or {}), "status": {"phase": "Pending", "qosClass": "Burstable"}}
-        check_pod(pod)
-        stored: Json = copied(self._store.insert("Pod", pod))
-        self.kubelet.added(stored)
-        return stored
-
-    def _delete(self, kind: Kind, name: str, grace: int | None) -> None:
-        """The store's lock is held, and the object exists."""
-        item = self._store.find(kind, name)
-        if kind == "Pod" and item["status"]["phase"] not in ("Succeeded", "Failed") and "nodeName" in item["spec"]:
-            seconds = item["spec"]["terminationGracePeriodSeconds"] if grace is None else grace
-            if seconds > 0:
-                gone = timestamp(self._now() + timedelta(seconds=seconds))
-                mark = {"deletionTimestamp": gone, "deletionGracePeriodSeconds": seconds}
-                self._store.update(kind, name, lambda each: each["metadata"].update(mark))
-                if self.lingering:
-                    return
-                self.kubelet.terminate(name)
-        self._drop(kind, name)
-
-    def _drop(self, kind: Kind, name: str) -> None:
-        """Remove an object and what it owns."""
-        if self._store.peek(kind, name) is None:
-            return
-        item = self._store.remove(kind, name)
-        if kind == "Pod":
-            self.kubelet.removed(name)
-        uid = item["metadata"]["uid"]
-        for owned, owned_name in (*self._store.dependents(uid), *self._store.dependents(f"{uid}-rs")):
-            if self._store.peek(owned, owned_name) is not None:
-                self._delete(owned, owned_name, None)
-        if kind == "Pod":
-            self._deployments.pod_gone(item)
-
     def _opened(self, channels: FakeChannels) -> FakeChannels:
         with self._streams_lock:
             self._channels = [*(each for each in self._channels if not each.eof), channels]
         return channels
 
 
-def _patched(item: Json, change: Mapping[str, Any]) -> Json:
-    result: Json = merged(item, change)
-    for key in ("uid", "creationTimestamp", "namespace", "name", "resourceVersion", "generation"):
-        if key in item["metadata"]:
-            result["metadata"][key] = item["metadata"][key]
-    return result
+def _node() -> Json:
+    resources = {"cpu": "4", "memory": "8388608Ki", "pods": "250"}
+    return {
+        "metadata": {
+            "name": NODE,
+            "labels": {"kubernetes.io/hostname": NODE, "kubernetes.io/arch": "amd64", "kubernetes.io/os": "linux"},
+        },
+        "spec": {},
+        "status": {
+            "capacity": resources,
+            "allocatable": resources,
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "nodeInfo": {
+                "architecture": "amd64",
+                "operatingSystem": "linux",
+                "kubeletVersion": "v1.34.0",
+                "kernelVersion": "6.1.0",
+            },
+        },
+    }
 
 
 def _end(channels: FakeChannels, program: Program) -> None:
     if program.code is not None:
-        channels.finish(exited(program.code))
+        channels.finish(statuses.exited(program.code))
 
 
 def _end_of_data(channels: FakeChannels, program: Program) -> None:

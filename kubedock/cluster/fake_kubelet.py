@@ -13,10 +13,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from kubedock.cluster.fake_images import malformed, missing
 from kubedock.cluster.fake_program import NotStarted, Program
-from kubedock.cluster.fake_store import FakeStore, timestamp
 from kubedock.cluster.fake_streams import FakeLog
+from kubedock.cluster.objects import timestamp
+from kubedock.cluster.podevents import pod_event
 from kubedock.cluster.protocol import Json
+from kubedock.cluster.statuses import SUCCESS as ATTACH_DONE
+from kubedock.cluster.store import ObjectStore
 from kubedock.errors import InvalidParameter, NotFound, Unavailable
 
 MAIN = "main"
@@ -26,7 +30,6 @@ START_ERROR = (
     "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed:"
     " unable to start container process: "
 )
-ATTACH_DONE = b'{"metadata":{},"status":"Success"}'
 
 
 @dataclass(slots=True)
@@ -50,10 +53,12 @@ class Run:
 class FakeKubelet:
     """Runs the store's pods."""
 
-    def __init__(self, store: FakeStore, now: Callable[[], datetime]) -> None:
+    def __init__(self, store: ObjectStore, now: Callable[[], datetime]) -> None:
         self._store, self._now = store, now
         self._runs: dict[str, Run] = {}
         self._held = False
+        self.lingering = False
+        """Gracefully deleted pods stay until somebody drops them."""
         self._events = self._addresses = 0
         self.restarts_by_itself = 1
         """How often a container that has ended is brought back at once; after that it is in CrashLoopBackOff."""
@@ -198,6 +203,13 @@ class FakeKubelet:
                 run.program.signal("KILL", inside=False)
             run.log.end(ATTACH_DONE)
 
+    def ending(self, pod: str) -> bool:
+        """See PodRunner: no time passes here."""
+        if self.lingering:
+            return False
+        self.terminate(pod)
+        return True
+
     def terminate(self, pod: str) -> None:
         """End a pod that is being deleted: TERM, and KILL at once where that is ignored."""
         run = self._of(pod)
@@ -323,53 +335,21 @@ class FakeKubelet:
         ]
 
     def _event(self, pod: str, reason: str, message: str, *, warning: bool = False, source: str = "kubelet") -> None:
-        item, now = self._store.peek("Pod", pod), timestamp(self._now())
+        item = self._store.peek("Pod", pod)
         if item is None:
             return
         self._events += 1
-        involved = {
-            "kind": "Pod",
-            "apiVersion": "v1",
-            "name": pod,
-            "namespace": self._store.namespace,
-            "uid": item["metadata"]["uid"],
-        }
-        if source == "kubelet":
-            involved["fieldPath"] = f"spec.containers{{{self._main(item)['name']}}}"
-        event = {
-            "metadata": {"name": f"{pod}.{self._events:016x}"},
-            "involvedObject": involved,
-            "reason": reason,
-            "message": message,
-            "type": "Warning" if warning else "Normal",
-            "count": 1,
-            "firstTimestamp": now,
-            "lastTimestamp": now,
-            "eventTime": None,
-            "reportingComponent": source,
-            "source": {"component": source},
-        }
-        self._store.insert("Event", event)
+        of = f"spec.containers{{{self._main(item)['name']}}}" if source == "kubelet" else ""
+        name = f"{pod}.{self._events:016x}"
+        self._store.insert("Event", pod_event(item, name, reason, message, timestamp(self._now()), container=of, warning=warning))
 
     def _image_there(self, pod: str) -> bool:
         """Pull: events and status of the failures that no retry heals."""
         image, policy = self._image(pod), self._main(self._pod(pod)).get("imagePullPolicy", "IfNotPresent")
-        if image != image.lower() and ":" not in image and "@" not in image:
-            self.waiting(
-                pod,
-                "InvalidImageName",
-                f'Failed to apply default image tag "{image}": couldn\'t parse image name "{image}":'
-                " invalid reference format: repository name must be lowercase",
-            )
+        if text := malformed(image):
+            self.waiting(pod, "InvalidImageName", text)
             return False
-        if any(part.startswith("nosuch") for part in image.split("/")):
-            full = image if "/" in image else f"library/{image}"
-            full = f"docker.io/{full}" if "." not in full.partition("/")[0] else full
-            full = full if ":" in full.rpartition("/")[2] or "@" in full else f"{full}:latest"
-            text = (
-                f'rpc error: code = NotFound desc = failed to pull and unpack image "{full}": failed to resolve reference "{full}":'
-                f" {full}: not found"
-            )
+        if text := missing(image):
             self._event(pod, "Pulling", f'Pulling image "{image}"')
             self._event(pod, "Failed", f'Failed to pull image "{image}": {text}', warning=True)
             self._event(pod, "Failed", "Error: ErrImagePull", warning=True)

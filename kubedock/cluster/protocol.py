@@ -146,6 +146,12 @@ class Cluster(Protocol):
     def attach(self, pod: str, *, container: str = "main", stdin: bool = False, tty: bool = False) -> Channels:
         """The streams of the container's main process, from now on."""
 
+    def signal(self, pod: str, number: int, *, container: str = "main") -> bool:
+        """Send a signal to a container's main process; False where the cluster cannot (Kubernetes has no such verb).
+
+        Conflict when it does not run.
+        """
+
     def forward(self, pod: str, port: int) -> Channels:
         """A TCP connection to a port of the pod's own loopback, without a half-close: the end of one side ends both.
 

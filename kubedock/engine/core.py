@@ -14,6 +14,8 @@ from kubedock.background.tasks import Tasks
 from kubedock.background.watcher import Watcher
 from kubedock.cluster import Cluster
 from kubedock.domain.container import ContainerRecord
+from kubedock.domain.image import Reference
+from kubedock.domain.imageconfig import RegistryImage
 from kubedock.domain.network import Network
 from kubedock.domain.volume import Volume
 from kubedock.engine.events import EventBus
@@ -26,6 +28,9 @@ from kubedock.state.store import Store
 
 PortMode = Literal["auto", "direct", "forward"]
 """How published ports reach their container: by its pod's address, through the API server, or as it turns out."""
+
+OwnImages = Callable[[Reference], RegistryImage | None]
+"""Looks an image up where no registry is needed; None for what is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,9 @@ class Core:
 
     ``now`` and ``new_id`` (64 hex digits) are arguments, so that tests can decide them. ``publish_on`` are the addresses
     of this machine that ports are published on where the client names none, ``gateway`` is the one for clients elsewhere.
-    Without an ``inspector`` no registry is asked. ``platform`` is that of the nodes, as in ``linux/amd64``.
+    Without an ``inspector`` no registry is asked. ``platform`` is that of the nodes, as in ``linux/amd64``; ``own_images``
+    tells of what they have without any registry.
+    ``warnings`` are what a user should know of the cluster itself.
     """
 
     cluster: Cluster
@@ -78,6 +85,8 @@ class Core:
     publish_on: Sequence[str]
     port_mode: PortMode = "auto"
     gateway: str = "127.0.0.1"
+    warnings: Sequence[str] = ()
     inspector: Inspector | None = None
     platform: str = "linux/amd64"
     logins: Logins = field(default_factory=Logins)
+    own_images: OwnImages = lambda _: None

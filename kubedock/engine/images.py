@@ -19,7 +19,7 @@ from kubedock.domain.imageconfig import ImageConfig, RegistryImage
 from kubedock.domain.status import status
 from kubedock.domain.view import Image
 from kubedock.engine.core import Core
-from kubedock.engine.lookup import Lookup
+from kubedock.engine.lookup import Lookup, OnTrust
 from kubedock.errors import Conflict, InvalidParameter, KubedockError, NoSuchImage, WrongPlatform
 from kubedock.registry.credentials import ANONYMOUS, Credentials
 from kubedock.registry.manifests import Platform
@@ -86,39 +86,46 @@ class Images:
         platform = self._core.platform if platform.lower() in ANY_ARCHITECTURE else platform
         return self._pull(reference, platform, self._find(reference, platform, credentials), credentials)
 
-    def _find(self, reference: Reference, platform: str, credentials: Credentials) -> RegistryImage | None:
-        """None for what is taken on trust."""
+    def _find(self, reference: Reference, platform: str, credentials: Credentials) -> RegistryImage | OnTrust:
+        """What is known of an image. Ryuk's work is done here: its image is never run, and need not exist."""
+        needed = not ryuk.is_ryuk(reference.name, {})
         try:
-            return self._lookup.find(reference, platform, credentials)
+            found = self._lookup.find(reference, platform, credentials)
         except KubedockError as error:
-            if not ryuk.is_ryuk(reference.name, {}):
+            if needed:
                 raise
-            # Ryuk's work is done here: its image is never run, and need not exist.
             logger.debug("the image %s is not needed: %s", reference.familiar, error)
-            return None
+            return OnTrust()
+        return found if needed or isinstance(found, RegistryImage) else OnTrust()
 
     def _pull(
-        self, reference: Reference, platform: str, found: RegistryImage | None, credentials: Credentials
+        self, reference: Reference, platform: str, found: RegistryImage | OnTrust, credentials: Credentials
     ) -> Iterator[Progress]:
-        label = reference.digest or reference.effective_tag
-        yield Progress(f"Pulling from {reference.repository}", label)
-        image_id = found.config_digest if found is not None else reference.image_id
+        yield Progress(f"Pulling from {reference.repository}", reference.digest or reference.effective_tag)
+        told = found if isinstance(found, RegistryImage) else self._known(reference, platform)
+        image_id = reference.image_id if told is None else told.config_digest
         if credentials:
             self._core.logins.keep(image_id, reference.registry, credentials)
-        known = self._remember(reference, image_id, platform, found)
+        known = self._remember(reference, image_id, platform, told)
         self._publish("pull", reference.familiar, reference.familiar_name)
-        if found is not None:
-            yield Progress(f"Digest: {found.digest}")
-        outcome = "Image is up to date for" if known else "Downloaded newer image for"
-        yield Progress(f"Status: {outcome} {reference.familiar}")
-        mismatch = _mismatch(reference.familiar, found, platform)
-        if mismatch is not None:
-            yield Progress(f"WARNING: {mismatch}")
+        if told is not None and told.digest:
+            yield Progress(f"Digest: {told.digest}")
+        for warning in (found.why if isinstance(found, OnTrust) else "", _mismatch(reference.familiar, told, platform)):
+            if warning:
+                yield Progress(f"WARNING: {warning}")
+        # The last one: some clients take it alone for the outcome.
+        yield Progress(f"Status: {'Image is up to date' if known else 'Downloaded newer image'} for {reference.familiar}")
+
+    def _known(self, reference: Reference, platform: str) -> RegistryImage | None:
+        """What an earlier pull has found, for one that nobody can tell of now."""
+        image = self._images.get(self._refs.get(reference.familiar, ""))
+        found = None if image is None else image.found
+        return None if _mismatch(reference.familiar, found, platform) else found
 
     def _remember(self, reference: Reference, image_id: str, platform: str, found: RegistryImage | None) -> bool:
         """Whether this reference named this image already."""
         ref = reference.familiar
-        pinned = None if found is None else replace(reference, tag="", digest=found.digest)
+        pinned = None if found is None or not found.digest else replace(reference, tag="", digest=found.digest)
         with self._lock:
             before = self._images.get(image_id)
             if self._refs.get(ref) == image_id and (pinned is None or self._refs.get(pinned.familiar) == image_id):

@@ -1,6 +1,9 @@
 """Asks registries about images, where that is possible and wanted; what cannot be asked is taken on trust."""
 
 import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from kubedock.background.lookups import NoAnswer
 from kubedock.domain.image import HUB, HUB_LEGACY, Reference
@@ -8,39 +11,55 @@ from kubedock.domain.imageconfig import RegistryImage
 from kubedock.engine.core import Core
 from kubedock.errors import InvalidParameter, NotImplemented, Unavailable
 from kubedock.registry.credentials import Credentials
+from kubedock.registry.errors import Closed
 from kubedock.registry.manifests import Platform
+from kubedock.registry.newest import Newest
 
 logger = logging.getLogger(__name__)
 
-ON_TRUST = "it is taken on trust: its exposed ports, entrypoint, environment and health check are not known"
+MISSING = "exposed ports, entrypoint, environment and health check are not known"
 OFF = "a registry cannot be asked: --no-inspector is set"
+WARN_SECONDS, WARNED = 60.0, 1024
+
+
+@dataclass(frozen=True, slots=True)
+class OnTrust:
+    """An image that nobody can tell of: ``why`` in a sentence, "" where nobody is to be asked."""
+
+    why: str = ""
 
 
 class Lookup:
-    """One question to the registries each; nothing is remembered here."""
+    """One question to the registries each; of the answers nothing is remembered here."""
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
+    def __init__(self, core: Core, clock: Callable[[], float] = time.monotonic) -> None:
+        self._core, self._clock = core, clock
+        self._warned = Newest[str, float](WARNED)
 
-    def find(self, reference: Reference, platform: str, credentials: Credentials) -> RegistryImage | None:
-        """What its registry has; None where nobody can tell, which is logged once a minute for each registry.
+    def find(self, reference: Reference, platform: str, credentials: Credentials) -> RegistryImage | OnTrust:
+        """What the node or a registry has; OnTrust where nobody can tell, which is logged once a minute for each registry.
 
         NotFound and System with Docker's sentences, as a pull has them.
         """
+        own = self._core.own_images(reference)
         inspector, seconds = self._core.inspector, self._core.limits.inspect
-        if inspector is None:
-            return None
-        silent = inspector.silent(reference)
+        if own is not None or inspector is None:
+            return own or OnTrust()
         key = (reference, platform, credentials)
         try:
             wanted = Platform.parse(platform)
             return self._core.lookups.ask(key, lambda: inspector.look(reference, wanted, seconds, credentials), seconds)
-        except Unavailable as error:
+        except (Unavailable, Closed) as error:
             if isinstance(error, NoAnswer):
                 inspector.note_silence(reference, str(error))
-            if not silent:
-                logger.warning("image %s cannot be looked up (%s): %s", reference.familiar, error, ON_TRUST)
-            return None
+            why = f"image {reference.familiar} cannot be looked up ({error}): it is taken on trust: its {MISSING}"
+            self._warn(reference.registry, why)
+            return OnTrust(why)
+
+    def _warn(self, registry: str, why: str) -> None:
+        if (self._warned.get(registry) or 0.0) <= self._clock():
+            self._warned.put(registry, self._clock() + WARN_SECONDS)
+            logger.warning("%s", why)
 
     def require(self, reference: Reference, platform: str, credentials: Credentials) -> RegistryImage:
         """The same where trust is no answer. NotImplemented without an inspector."""

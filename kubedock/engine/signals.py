@@ -6,6 +6,8 @@ import time
 
 from kubedock.cluster import Channels, Cluster
 from kubedock.cluster.protocol import ERROR, STDERR
+from kubedock.domain.status import KILLED
+from kubedock.domain.units import signal_number
 from kubedock.errors import Conflict, NotImplemented, Unavailable
 from kubedock.streams.channels import exit_status
 
@@ -20,16 +22,19 @@ class NoKill(NotImplemented):
 
 
 def deliver(cluster: Cluster, pod: str, signal: str, timeout: float) -> None:
-    """Send a signal to process 1 of a pod's container and return when it was sent.
+    """Send a signal to the main process of a pod's container and return when it was sent.
 
-    A shell's own ``kill`` is tried first, because slim images have no program of that name. NoKill when neither is
-    there, Unavailable after ``timeout`` seconds.
+    Where the cluster cannot, what the image has sends it to process 1: a shell's own ``kill`` is tried first, because
+    slim images have no program of that name. NoKill when neither is there, Unavailable after ``timeout`` seconds.
     """
+    if cluster.signal(pod, signal_number(signal)):
+        return
     deadline = time.monotonic() + timeout
     for argv in (["sh", "-c", f"kill -s {signal} 1"], ["kill", "-s", signal, "1"]):
         with cluster.exec(pod, argv) as channels:
             code, text = _outcome(channels, deadline)
-        if code == 0:
+        # The end of process 1 ends all others of its container, the one that brought the signal too.
+        if code in (0, KILLED):
             return
         logger.info("signal %s for %s through %s: %s %s", signal, pod, argv[0], code, text)
         if code not in (126, 127):

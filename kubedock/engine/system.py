@@ -98,7 +98,7 @@ class System:
             _kind(status(record, self._core.watcher.observed(record.short_id, record.run)).state)
             for record in self._core.containers.list()
         )
-        warnings = [MERGED_LOGS, LOGS_ROTATE, VOLUMES_ARE_EMPTY]
+        warnings = [*self._core.warnings, MERGED_LOGS, VOLUMES_ARE_EMPTY]
         if self._core.watcher.events_forbidden:
             warnings.append(NO_EVENTS)
         capacity = self._capacity()

@@ -243,13 +243,14 @@ class Workloads:
         The kubelet keeps a pod's last dead container alone: an instance that ends at once may be gone with its log before
         anybody could ask for it. ``seen`` says which instance was meant; what came too late is not that one's.
         """
-        if self._core.archive.get(record.id, segment):
+        if not previous and self._core.archive.get(record.id, segment):
             return
         text = self._read(record, seen.pod, previous=previous)
         now = self._core.watcher.observed(record.short_id, record.run)
         if text and now is not None and (now.uid, now.restart_count) == (seen.uid, seen.restart_count):
-            self._core.archive.save(record.id, segment, text)
-        else:
+            # Until the status tells of a restart, the next instance's log may have been given for this one's.
+            self._core.archive.save(record.id, segment, text, certain=previous)
+        elif previous and not self._core.archive.get(record.id, segment):
             logger.warning("container %s: the log of instance %s is lost", record.short_id, segment.instance)
 
     def _save(self, record: ContainerRecord, segment: Segment, pod: str) -> None:

@@ -100,6 +100,7 @@ def find(kubeconfig: str | None, context: str | None) -> Source:
         return Source(None, None)
     if not Path(USUAL_KUBECONFIG).expanduser().exists():
         raise InvalidParameter(
-            "no cluster is configured: give --kubeconfig (or KUBECONFIG), or run in a pod with a service account"
+            "no cluster is configured: give --kubeconfig (or KUBECONFIG), run in a pod with a service account,"
+            " or use --embedded to run containers on this machine"
         )
     return Source(USUAL_KUBECONFIG, context)

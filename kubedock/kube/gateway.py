@@ -164,6 +164,11 @@ class KubeGateway:
         query = _channels(container, stdin=stdin, tty=tty)
         return self._upgrade(path("Pod", self._namespace, pod, "attach"), query, WebSocketChannels)
 
+    def signal(self, pod: str, number: int, *, container: str = "main") -> bool:
+        """See Cluster: what the image has must do it, through an exec."""
+        del pod, number, container
+        return False
+
     def forward(self, pod: str, port: int) -> ForwardChannels:
         """See Cluster."""
         return self._upgrade(path("Pod", self._namespace, pod, "portforward"), [("ports", str(port))], ForwardChannels)

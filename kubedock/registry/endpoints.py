@@ -26,27 +26,27 @@ class Endpoint:
     mirror: bool = False
 
 
-def endpoints(reference: Reference, mirrors: Iterable[Mirror], insecure: Sequence[str] = ()) -> list[Endpoint]:
-    """The most specific mirrors first, in the order given; then the registry of the name.
+def endpoints(
+    reference: Reference, mirrors: Iterable[Mirror], insecure: Sequence[str] = (), *, last_word: bool = False
+) -> list[Endpoint]:
+    """The most specific mirrors first, in the order given; then the registry of the name. The first alone has the last word.
 
     Plain HTTP is spoken with a mirror whose URL says so, with loopback, and with the hosts in ``insecure``.
     """
-    chosen = sorted((mirror for mirror in mirrors if serves(mirror, reference)), key=lambda mirror: -len(mirror.prefix))
-    found = [
-        Endpoint(
-            urlsplit(mirror.url).netloc, reference.repository, (mirror.url,), verify=not _lax(mirror.url, insecure), mirror=True
-        )
-        for mirror in chosen
-    ]
+    chosen = sorted((mirror for mirror in mirrors if mirror.serves(reference.name)), key=lambda mirror: -len(mirror.prefix))
+    found = [_of_mirror(mirror, reference, insecure) for mirror in chosen]
+    if found and last_word:
+        return found[:1]
     host = HUB_HOST if reference.registry == HUB else reference.registry
     lax = host in insecure or is_loopback(host)
     urls = (f"https://{host}", f"http://{host}") if lax else (f"https://{host}",)
     return [*found, Endpoint(host, reference.repository, urls, verify=not lax)]
 
 
-def serves(mirror: Mirror, reference: Reference) -> bool:
-    """Whole parts of the name are compared: ``quay.io/a`` is no prefix of ``quay.io/ab``."""
-    return not mirror.prefix or f"{reference.name}/".startswith(f"{mirror.prefix}/")
+def _of_mirror(mirror: Mirror, reference: Reference, insecure: Sequence[str]) -> Endpoint:
+    lax = mirror.host in insecure or is_loopback(mirror.host)
+    url = f"{'http' if mirror.plain else 'https'}://{mirror.host}"
+    return Endpoint(mirror.host, mirror.repository(reference.repository), (url,), verify=not lax, mirror=True)
 
 
 def plain_http_allowed(url: str, endpoint: Endpoint, insecure: Sequence[str] = ()) -> bool:
@@ -66,8 +66,3 @@ def is_loopback(host: str) -> bool:
         return name == "localhost" or ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
-
-
-def _lax(url: str, insecure: Sequence[str]) -> bool:
-    host = urlsplit(url).netloc
-    return host in insecure or is_loopback(host)

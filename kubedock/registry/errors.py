@@ -5,12 +5,14 @@ from typing import Any
 
 from kubedock.errors import KubedockError, NotFound, System, Unavailable
 
-UNAUTHORIZED = "UNAUTHORIZED"
+UNAUTHORIZED, DENIED, NO_CREDENTIALS = "UNAUTHORIZED", "DENIED", "NO_CREDENTIALS"
+WANTS_A_LOGIN = frozenset((UNAUTHORIZED, DENIED, NO_CREDENTIALS))
+"""The codes by which a registry, or its absence of an answer to a challenge, says that it does not know us well enough."""
 _LONGEST = 512
 
 _CODES = {
     401: (UNAUTHORIZED, "authentication required"),
-    403: ("DENIED", "requested access to the resource is denied"),
+    403: (DENIED, "requested access to the resource is denied"),
     404: ("MANIFEST_UNKNOWN", "manifest unknown"),
     429: ("TOOMANYREQUESTS", "the registry is asked too often"),
 }
@@ -28,6 +30,10 @@ class Refused(System):
         self.code = code
 
 
+class Closed(System):
+    """A registry that wants a login, and nobody has one here; the nodes may."""
+
+
 def refusal(status: int, body: bytes, request: str) -> KubedockError:
     """The error of an answer: the registry's own code and words where it has some."""
     code, message = _first(body)
@@ -42,7 +48,7 @@ def refusal(status: int, body: bytes, request: str) -> KubedockError:
 
 def denied() -> Refused:
     """We are known, and may not see this repository, or it does not exist: registries do not tell which."""
-    return Refused("denied: requested access to the resource is denied", code="DENIED")
+    return Refused("denied: requested access to the resource is denied", code=DENIED)
 
 
 def _first(body: bytes) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from kubedock.domain.image import Reference
 from kubedock.domain.imageconfig import RegistryImage
@@ -12,8 +12,8 @@ from kubedock.parsing import Mirror
 from kubedock.registry import manifests
 from kubedock.registry.client import Answer, RegistryClient
 from kubedock.registry.credentials import ANONYMOUS, Credentials, Source
-from kubedock.registry.endpoints import Endpoint, endpoints
-from kubedock.registry.errors import Refused, Unreachable, for_pull
+from kubedock.registry.endpoints import HUB_HOST, Endpoint, endpoints
+from kubedock.registry.errors import WANTS_A_LOGIN, Closed, Refused, Unreachable, for_pull
 from kubedock.registry.manifests import Malformed, Manifest, Platform
 from kubedock.registry.newest import Newest
 
@@ -32,11 +32,19 @@ class Untrusted(Malformed):
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where registries are asked besides themselves, and how carefully; see the settings of these names."""
+    """Where registries are asked besides themselves, and how carefully; see the settings of these names.
+
+    ``last_word``: what the mirror of an image lacks does not exist, since its nodes ask nobody else.
+    """
 
     mirrors: Sequence[Mirror] = ()
     insecure: Sequence[str] = ()
-    sources: Sequence[Source] = field(default=())
+    sources: Sequence[Source] = ()
+    last_word: bool = False
+
+    def endpoints(self, reference: Reference) -> list[Endpoint]:
+        """Where to ask for an image, in order."""
+        return endpoints(reference, self.mirrors, self.insecure, last_word=self.last_word)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +65,26 @@ class Inspector:
     def look(self, reference: Reference, platform: Platform, seconds: float, sent: Credentials = ANONYMOUS) -> RegistryImage:
         """What the registry has under a reference, asked of the mirrors first.
 
-        NotFound with Docker's sentence for what is not there or must not be seen, Unreachable where nobody can tell,
-        Untrusted for nonsense. ``sent`` are the credentials that came with the request.
+        NotFound with Docker's sentence for what is not there or must not be seen, Unreachable where nobody can tell, Closed
+        where one would need a login, Untrusted for nonsense. ``sent`` are the credentials that came with the request.
         """
         deadline = time.monotonic() + seconds
         errors: list[KubedockError] = []
-        for endpoint in endpoints(reference, self._places.mirrors, self._places.insecure):
+        for endpoint in self._places.endpoints(reference):
+            who = self._who(endpoint, reference, sent)
             try:
                 self._heed_silence(endpoint)
-                return self._ask(endpoint, reference, platform, self._who(endpoint, reference, sent), deadline)
+                return self._ask(endpoint, reference, platform, who, deadline)
             except Refused as refused:
-                errors.append(for_pull(refused, reference.familiar_name, reference.familiar))
+                error = for_pull(refused, reference.familiar_name, reference.familiar)
+                errors.append(Closed(str(error)) if _wants_a_login(refused, endpoint, who) else error)
             except Malformed as malformed:
                 errors.append(Untrusted(endpoint.host, malformed))
             except Unreachable as silent:
                 errors.append(silent)
                 self._remember_silence(endpoint, str(silent))
-            except (Unavailable, NotFound) as error:
-                errors.append(error)
+            except (Unavailable, NotFound) as other:
+                errors.append(other)
             logger.debug("%s: %s", endpoint.host, errors[-1])
         # The last one that has answered knows best: a mirror's no counts where the registry itself cannot be reached.
         raise next((error for error in reversed(errors) if not isinstance(error, Unavailable)), errors[-1])
@@ -90,11 +100,11 @@ class Inspector:
 
     def silent(self, reference: Reference) -> bool:
         """The registry of this name could not be reached within the last minute."""
-        return all(self._silence(endpoint) for endpoint in endpoints(reference, self._places.mirrors, self._places.insecure))
+        return all(self._silence(endpoint) for endpoint in self._places.endpoints(reference))
 
     def note_silence(self, reference: Reference, why: str) -> None:
         """Somebody has waited in vain for this registry."""
-        for endpoint in endpoints(reference, self._places.mirrors, self._places.insecure):
+        for endpoint in self._places.endpoints(reference):
             self._remember_silence(endpoint, why)
 
     def close(self) -> None:
@@ -182,3 +192,11 @@ class Inspector:
     def _remember_silence(self, endpoint: Endpoint, why: str) -> None:
         if not self._silence(endpoint):
             self._silent.put(endpoint.host, (self._clock() + SILENCE_SECONDS, why))
+
+
+def _wants_a_login(refused: Refused, endpoint: Endpoint, who: Credentials) -> bool:
+    """Nobody has one here for it, and nothing else can be said: nodes may have one.
+
+    Docker Hub says the same of what does not exist, which is the likelier by far, and is believed.
+    """
+    return refused.code in WANTS_A_LOGIN and not who and endpoint.host != HUB_HOST

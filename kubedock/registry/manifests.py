@@ -113,7 +113,11 @@ def _variants(wanted: Platform) -> tuple[str, ...]:
 
 def parse_config(body: bytes) -> ImageConfig:
     """An image's configuration."""
-    whole = _object(body, "configuration")
+    return config_of(_object(body, "configuration"))
+
+
+def config_of(whole: Mapping[str, Any]) -> ImageConfig:
+    """The same, of its JSON object."""
     run = _mapping(whole.get("config"), "config") if whole.get("config") is not None else {}
     root = _mapping(whole.get("rootfs"), "rootfs") if whole.get("rootfs") is not None else {}
     healthcheck = run.get("Healthcheck")

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from kubedock.registry.credentials import Credentials
 from kubedock.registry.endpoints import Endpoint
-from kubedock.registry.errors import Refused
+from kubedock.registry.errors import NO_CREDENTIALS, Refused
 from kubedock.registry.manifests import Malformed
 from kubedock.registry.newest import Newest
 
@@ -80,7 +80,7 @@ class Tokens:
         repository = endpoint.repository if challenge.realm else ALL
         if not challenge.realm:
             if not credentials.password:
-                raise Refused(f'Get "https://{endpoint.host}/v2/": no basic auth credentials', code="NO_CREDENTIALS")
+                raise Refused(f'Get "https://{endpoint.host}/v2/": no basic auth credentials', code=NO_CREDENTIALS)
             token = _Token(_basic(credentials), self._clock() + 3600.0)
         else:
             token = self._ask(challenge, endpoint, credentials, deadline)

@@ -47,18 +47,18 @@ class HijackedConn:
         """
         return self._watch()
 
-    def send_head(self, head: bytes, *, cap: float = 0.1) -> None:
+    def send_head(self, head: bytes, *, gap: float = _GAP, cap: float = 0.1) -> None:
         """Send the response's head. The first output waits until the client has taken it, for at most ``cap`` seconds.
 
         docker-py parses the head with a buffered reader and then reads the bare socket: output that comes in the same
         read as the head is lost to it. An acknowledgement may come from its kernel alone, so the first output keeps a
-        little distance besides; what starts later than that waits for nothing.
+        little distance besides (``gap`` seconds); what starts later than that waits for nothing.
         """
         self._sock.settimeout(_HEAD_TIMEOUT)
         self._sock.sendall(head)
         self._sock.settimeout(0)
         now = time.monotonic()
-        self._output_from, self._taken_by = now + _GAP, now + cap
+        self._output_from, self._taken_by = now + gap, now + max(cap, gap)
 
     def _keep_distance(self) -> None:
         while self._unsent() and time.monotonic() < self._taken_by:

@@ -39,13 +39,16 @@ class LogArchive:
         self._per_container, self._in_all = per_container, in_all
         self._size = 0
 
-    def save(self, container_id: str, segment: Segment, text: bytes) -> None:
-        """Keep a segment's text. A log may be read twice while its pod goes: the longer text is the whole one and stays."""
+    def save(self, container_id: str, segment: Segment, text: bytes, *, certain: bool = False) -> None:
+        """Keep a segment's text. A log may be read twice while its pod goes: the longer text is the whole one and stays.
+
+        One that is ``certain`` replaces what was read while it could have been another segment's.
+        """
         packed = _Packed(len(text), zlib.compress(text, 1))
         with self._lock:
             kept = self._texts.setdefault(container_id, {})
             before = kept.get(segment, NOTHING)
-            if before is not NOTHING and before.length > packed.length:
+            if before is not NOTHING and before.length > packed.length and not certain:
                 return
             self._size += packed.size - before.size
             kept[segment] = packed

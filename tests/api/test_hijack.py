@@ -45,7 +45,7 @@ class ASocket:
     def _stop(self) -> None:
         self.stopped += 1
 
-    def send_head(self, head: bytes) -> None:
+    def send_head(self, head: bytes, *, gap: float = 0.05) -> None:
         """The head."""
         self.sent.append(head)
 

@@ -130,12 +130,14 @@ def auth(**entry):
 @pytest.mark.operation("ImageInspect")
 @pytest.mark.operation("DistributionInspect")
 def test_a_registry_is_asked_with_the_clients_credentials(inspecting, registry):
-    """The header of the request; without it Docker's refusal, as a status."""
+    """The header of the request; a wrong one is refused with a status, without one the image is taken on trust."""
     name = f"{registry.host}/me/app"
     wrong = inspecting.post(f"/images/create?fromImage={name}&tag=1", headers=auth(username="me", password="no"), expect=500)
     assert wrong.message == f'Get "http://{registry.host}/v2/me/app/manifests/1": unauthorized: authentication required'
-    nobody = inspecting.post(f"/images/create?fromImage={name}&tag=1", headers={"X-Registry-Auth": "e30="}, expect=500)
-    assert nobody.message == f'Get "https://{registry.host}/v2/": no basic auth credentials'
+    nobody = inspecting.post(f"/images/create?fromImage={name}&tag=1", headers={"X-Registry-Auth": "e30="}).lines
+    assert [line["status"].partition(" ")[0] for line in nobody] == ["Pulling", "WARNING:", "Status:"]
+    unseen = inspecting.get(f"/distribution/{name}:1/json", headers={"X-Registry-Auth": "e30="}, expect=500)
+    assert unseen.message == f'Get "https://{registry.host}/v2/": no basic auth credentials'
 
     me = auth(username="me", password="secret")
     lines = inspecting.post(f"/images/create?fromImage={name}&tag=1", headers=me).lines

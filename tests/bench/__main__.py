@@ -1,13 +1,13 @@
 """``python -m tests.bench [NAME…]``: measure, print a table, and end with 1 where a bound is missed.
 
-inspect and streams need no cluster; start, names, exec, ports, requests and followers need the real one and are left out without
-it.
+inspect and streams need no cluster; start, names, exec, most of ports, requests and followers need the real one and are left
+out without it; embedded needs root and the embedded node's tools.
 """
 
 import sys
 from collections.abc import Callable, Mapping
 
-from tests.bench import memory, ports, real
+from tests.bench import embedded, memory, ports, real
 from tests.bench.figures import Figure, table
 
 BENCHES: Mapping[str, Callable[[], list[Figure]]] = {
@@ -19,6 +19,7 @@ BENCHES: Mapping[str, Callable[[], list[Figure]]] = {
     "ports": ports.ports,
     "requests": real.requests,
     "followers": real.followers,
+    "embedded": embedded.starts,
 }
 
 

@@ -1,40 +1,57 @@
-"""Servers on the real cluster, one for each place, and clients for them.
+"""Servers on the real cluster, one for each place, one on this machine, and clients for them.
 
-A test runs against the server outside; marked ``subset`` it runs at all three places.
+A test runs against the server outside, and where it asks nothing of the cluster itself on this machine as well; marked
+``subset`` it runs at all places.
 """
 
 import gc
+import inspect
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import docker
 import pytest
 
 from tests.support.clients import ALPINE, DockerCli
-from tests.support.kubedock_server import OUTSIDE, PLACES, KubedockServer, Place, kubedock_server, least_rights
+from tests.support.kubedock_server import (
+    EMBEDDED,
+    OUTSIDE,
+    PLACES,
+    KubedockServer,
+    Place,
+    embedded_server,
+    kubedock_server,
+    least_rights,
+)
 from tests.support.realcluster import RealCluster, namespace_of_our_own
 
 HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests of this folder need the cluster."""
+    """All tests of this folder need the cluster, or this machine as one."""
     for item in items:
         if HERE in item.path.parents:
-            item.add_marker(pytest.mark.cluster)
+            place = item.callspec.params.get("place") if isinstance(item, pytest.Function) and hasattr(item, "callspec") else None
+            item.add_marker(pytest.mark.embedded if place is EMBEDDED else pytest.mark.cluster)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """The places of a test."""
     if "place" in metafunc.fixturenames:
         places = PLACES if metafunc.definition.get_closest_marker("subset") else (OUTSIDE,)
+        own = {"real_cluster", "own_namespace"} & set(inspect.signature(metafunc.function).parameters)
+        if not own and not metafunc.definition.get_closest_marker("cluster_only"):
+            places = (*places, EMBEDDED)
         metafunc.parametrize("place", places, ids=[place.name for place in places], scope="session")
 
 
 @pytest.fixture(scope="session")
-def server_at(real_cluster: RealCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Place], KubedockServer]]:
+def server_at(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Place], KubedockServer]]:
     """The server of a place: started when it is asked for first, ended with the session."""
     started: dict[Place, KubedockServer] = {}
     with ExitStack() as stack:
@@ -42,13 +59,21 @@ def server_at(real_cluster: RealCluster, tmp_path_factory: pytest.TempPathFactor
         def get(place: Place) -> KubedockServer:
             if place not in started:
                 folder = tmp_path_factory.mktemp(place.name)
-                kubeconfig = least_rights(real_cluster) if place.least else None
-                server = stack.enter_context(kubedock_server(real_cluster, folder, place=place, kubeconfig=kubeconfig))
+                server = stack.enter_context(a_server(request, folder, place))
                 started[place] = server
                 server.cli().ok("pull", ALPINE)
             return started[place]
 
         yield get
+
+
+def a_server(request: pytest.FixtureRequest, folder: Path, place: Place) -> AbstractContextManager[KubedockServer]:
+    """A server of a place; only those on the cluster ask for it."""
+    if place.embedded:
+        return embedded_server(folder, place=place)
+    real: RealCluster = request.getfixturevalue("real_cluster")
+    kubeconfig = least_rights(real) if place.least else None
+    return kubedock_server(real, folder, place=place, kubeconfig=kubeconfig)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -138,7 +139,8 @@ def test_containers_that_do_not_run(docker: DockerCli, up: str) -> None:
 
 def test_events(docker: DockerCli, up: str) -> None:
     """Three of them, with the exec's id and its exit code."""
-    with docker.begin("events", "-f", f"container={up}", "--format", "{{json .}}") as events:
+    since = str(time.time())
+    with docker.begin("events", "--since", since, "-f", f"container={up}", "--format", "{{json .}}") as events:
         docker("exec", up, "sh", "-c", "exit 3")
         eventually(lambda: len(events.lines()) >= 3, what="three events")
     found = [json.loads(line) for line in events.lines()]

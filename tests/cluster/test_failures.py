@@ -106,6 +106,7 @@ def test_what_is_not_applied_is_a_warning(docker: DockerCli, options: tuple[str,
     assert f"WARNING: {sentence}" in done.err or ("WARNING: " in done.err and sentence in done.err)
 
 
+@pytest.mark.cluster_only
 def test_what_the_cluster_forbids(docker: DockerCli) -> None:
     """This one forbids privileged containers: the API server's own words."""
     code, _, err = run_quickly(docker, "--rm", "--privileged", "--name", docker.name(), ALPINE, "true", within=4)

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.support.clients import ALPINE, DockerCli
 from tests.support.waiting import eventually
 
@@ -34,6 +36,7 @@ def test_what_does_not_listen_is_ended_hard(docker: DockerCli) -> None:
     assert docker.inspect(name, ".State.ExitCode") == "137"
 
 
+@pytest.mark.cluster_only
 def test_other_signals_cannot_be_sent(docker: DockerCli) -> None:
     """A sentence says why; KILL needs nothing of the image."""
     name = _run(docker, "echo up; while :; do /x/sleep 0.1; done")

@@ -37,7 +37,9 @@ def test_every_target_is_explained() -> None:
     """``make help`` knows what PHONY knows."""
     makefile = (ROOT / "Makefile").read_text()
     phony = set(re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split())  # type: ignore[index]
-    output = subprocess.run(("make", "-s", "help"), cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    output = subprocess.run(
+        ("make", "-s", "--no-print-directory", "help"), cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
 
     assert {line.split()[0] for line in output.splitlines()} == phony
 

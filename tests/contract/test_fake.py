@@ -206,7 +206,8 @@ def test_owners_take_their_own_with_them() -> None:
     owned["metadata"]["ownerReferences"] = [reference]
     cluster.create("Pod", owned)
     template = {"metadata": {"labels": {"app": "d"}}, "spec": {"containers": [{"name": "main", "image": "alpine"}]}}
-    cluster.create("Deployment", {"metadata": {"name": "d"}, "spec": {"replicas": 2, "template": template}})
+    spec = {"replicas": 2, "selector": {"matchLabels": {"app": "d"}}, "template": template}
+    cluster.create("Deployment", {"metadata": {"name": "d"}, "spec": spec})
     assert len(cluster.list("Pod").items) == 3
 
     cluster.delete("ConfigMap", "record")

@@ -251,6 +251,15 @@ def test_a_next_run_that_could_not_begin_releases_its_ports(engine: Engine, clus
     assert not is_open(port)
 
 
+def test_the_end_of_the_server_releases_all(cluster: FakeCluster) -> None:
+    """Whatever runs."""
+    with engine_with_alpine(cluster) as engine:
+        ports = [number(engine, run(engine, name, "forever", **web(ANY))) for name in ("one", "two")]
+        assert all(map(is_open, ports))
+
+    assert not any(map(is_open, ports))
+
+
 def test_two_starts_share_no_random_number(engine: Engine) -> None:
     """Each has its own."""
     made = [run(engine, f"web{index}", "forever", **web(ANY)) for index in range(5)]

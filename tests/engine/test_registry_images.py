@@ -145,8 +145,26 @@ def test_credentials_are_kept_with_their_image(engine: Engine, registry: FakeReg
 
     assert engine.core.logins.get(engine.images.require(name).id, registry.host) == ME
     assert not engine.core.logins.get("sha256:" + "0" * 64, registry.host)
-    with pytest.raises(System, match=r"no basic auth credentials$"):
-        engine.images.pull(name)
+
+
+def test_who_has_no_login_takes_an_image_on_trust(engine: Engine, registry: FakeRegistry) -> None:
+    """Nodes may have one; a wrong one is refused. What was found before is kept."""
+    registry.behave.append(wants_password("me", "secret"))
+    _, image_id = registry.image("x", "1", {})
+    name = f"{registry.host}/x:1"
+
+    steps = list(engine.images.pull(name))
+    assert [step.status.partition(" ")[0] for step in steps] == ["Pulling", "WARNING:", "Status:"]
+    assert 'v2/": no basic auth credentials): it is taken on trust' in steps[1].status
+    assert engine.images.require(name).id == parse(name).image_id
+    with pytest.raises(System, match=r"unauthorized: authentication required$"):
+        engine.images.pull(name, credentials=Credentials("me", "wrong"))
+
+    list(engine.images.pull(name, credentials=ME))
+    again = list(engine.images.pull(name))
+    assert again[-1] == Progress(f"Status: Image is up to date for {name}")
+    assert engine.images.require(name).id == image_id
+    assert list(engine.images.pull(name, platform="linux/s390x"))[-1] == Progress(f"Status: Downloaded newer image for {name}")
 
 
 def create(engine: Engine, image: str, platform: str = "") -> str:
@@ -199,7 +217,7 @@ def test_the_only_platform_of_an_image(engine: Engine, registry: FakeRegistry) -
     registry.image("x", "1", {}, architecture="arm64")
     name = f"{registry.host}/x:1"
 
-    assert list(engine.images.pull(name))[-1] == Progress(
+    assert list(engine.images.pull(name))[-2] == Progress(
         f"WARNING: image with reference {name} was found but does not match the specified platform:"
         " wanted linux/amd64, actual: linux/arm64"
     )
@@ -241,10 +259,12 @@ def test_what_cannot_be_looked_up_is_taken_on_trust(
         steps = list(engine.images.pull(name))
         list(engine.images.pull(name.replace("/x", "/y"))) if make is dead else None
 
-    assert steps == [Progress("Pulling from x", "1"), Progress(f"Status: Downloaded newer image for {name}")]
+    [pulling, warning, status] = steps
+    assert (pulling, status) == (Progress("Pulling from x", "1"), Progress(f"Status: Downloaded newer image for {name}"))
     image = engine.images.require(name)
     assert (image.id, image.source, image.config.command) == (parse(name).image_id, name, None)
     [record] = caplog.records
+    assert warning == Progress(f"WARNING: {record.message}")
     assert record.message.startswith(f"image {name} cannot be looked up (")
     assert reason in record.message
     assert record.message.endswith("taken on trust: its exposed ports, entrypoint, environment and health check are not known")

@@ -14,24 +14,46 @@ from kubedock.registry.endpoints import Endpoint, endpoints, plain_http_allowed
         ("http://127.0.0.1:5000", Mirror("", "http://127.0.0.1:5000")),
         ("https://mirror.example/path/", Mirror("", "https://mirror.example/path")),
         ("quay.io=https://mirror.example", Mirror("quay.io", "https://mirror.example")),
-        ("docker.io/library=http://m:5000", Mirror("docker.io/library", "http://m:5000")),
+        ("docker.io/library/=http://[::1]:5000", Mirror("docker.io/library", "http://[::1]:5000")),
+        ("mirror.example", Mirror("", "https://mirror.example")),
+        ("quay.io=mirror.example/hub", Mirror("quay.io", "https://mirror.example/hub")),
+        ("registry.example:5000=http://m/a=b", Mirror("registry.example:5000", "http://m/a=b")),
     ],
 )
 def test_mirrors(text: str, mirror: Mirror):
-    """With and without a prefix."""
+    """With and without a prefix; TLS where nothing else is said."""
     assert parsing.mirrors([text]) == (mirror,)
-    assert str(mirror) == text.rstrip("/")
+    assert parsing.mirrors([str(mirror)]) == (mirror,)
 
 
-@pytest.mark.parametrize("text", ["mirror.example", "ftp://m", "http://", "=http://m", "http://m?x=1", "quay.io=mirror"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ftp://m",
+        "http://",
+        "=http://m",
+        "a=",
+        "/=m",
+        "http://m?x=1",
+        "http://m#x",
+        "http://me:secret@m",
+        "a b",
+        "m:x",
+        "?=http://m",
+    ],
+)
 def test_what_is_no_mirror(text: str):
-    """The sentence has an example of each form."""
-    with pytest.raises(ValueError) as raised:  # noqa: PT011 - the sentence is compared whole
+    """Credentials neither: they come with the request."""
+    with pytest.raises(ValueError, match=r"is no mirror \(write \[PREFIX=\]URL, such as http://127.0.0.1:5000\)$"):
         parsing.mirrors([text])
 
-    assert (
-        str(raised.value) == f"{text!r} is no mirror: a URL as in http://127.0.0.1:5000, or PREFIX=URL as in quay.io=https://mirror"
-    )
+
+def test_a_mirrors_own_names():
+    """Whole parts of a name are compared; a path goes before the repository."""
+    mirror = Mirror("quay.io/a", "https://m:5000/hub/")
+
+    assert [mirror.serves(name) for name in ("quay.io/a", "quay.io/a/b", "quay.io/ab", "docker.io/a")] == [True, True, False, False]
+    assert (mirror.host, mirror.plain, mirror.repository("a/b")) == ("m:5000", False, "hub/a/b")
 
 
 HUB = Endpoint("registry-1.docker.io", "library/alpine", ("https://registry-1.docker.io",))
@@ -40,6 +62,16 @@ HUB = Endpoint("registry-1.docker.io", "library/alpine", ("https://registry-1.do
 def lax(host: str) -> Endpoint:
     """One that may speak without TLS."""
     return Endpoint(host, "x", (f"https://{host}", f"http://{host}"), verify=False)
+
+
+def test_the_last_word():
+    """Nobody is asked behind the first mirror; an image without one is asked of its registry."""
+    mirrors = parsing.mirrors(["docker.io=https://first/hub", "docker.io=https://second"])
+
+    assert endpoints(parse("alpine"), mirrors, last_word=True) == [
+        Endpoint("first", "hub/library/alpine", ("https://first",), mirror=True)
+    ]
+    assert endpoints(parse("quay.io/a"), mirrors, last_word=True) == [Endpoint("quay.io", "a", ("https://quay.io",))]
 
 
 @pytest.mark.parametrize(

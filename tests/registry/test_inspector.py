@@ -9,9 +9,10 @@ import pytest
 from kubedock.domain.image import parse
 from kubedock.domain.imageconfig import RegistryImage
 from kubedock.errors import KubedockError, NotFound, System, Unauthorized, Unavailable
+from kubedock.parsing import Mirror
 from kubedock.registry.client import RegistryClient
 from kubedock.registry.credentials import ANONYMOUS, Credentials
-from kubedock.registry.endpoints import Mirror
+from kubedock.registry.errors import Closed
 from kubedock.registry.inspector import Inspector, Places, Untrusted
 from kubedock.registry.manifests import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, Platform
 from tests.support.registry import Asked, FakeRegistry, Reply, basic, no, query_of, wants_password, wants_token
@@ -168,7 +169,7 @@ def test_no_credentials_where_some_are_needed(registry: FakeRegistry, inspector:
     """Docker's words."""
     registry.behave.append(wants_password("me", "secret"))
 
-    text = refused(inspector, f"{registry.host}/x:1", System)
+    text = refused(inspector, f"{registry.host}/x:1", Closed)
 
     assert text == f'Get "https://{registry.host}/v2/": no basic auth credentials'
 
@@ -269,7 +270,7 @@ def challenge_of(registry: FakeRegistry) -> Reply:
         ),
         (
             no(403, "DENIED", "requested access to the resource is denied"),
-            NotFound,
+            Closed,
             "pull access denied for {x}, repository does not exist or may require 'docker login': "
             "denied: requested access to the resource is denied",
         ),
@@ -333,12 +334,16 @@ def test_what_a_registry_says_no_by(
     assert text == sentence.format(x=f"{registry.host}/x", host=registry.host)
 
 
-def test_known_but_not_allowed(registry: FakeRegistry, inspector: Inspector) -> None:
-    """Registries do not tell whether the repository exists."""
+def test_known_but_not_allowed(registry: FakeRegistry, inspector: Inspector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Registries do not tell whether the repository exists. Without a login, nodes may know better, but at Docker Hub."""
     registry.behave.append(lambda asked: challenge_of(registry) if "/v2/x" in asked.path else None)
     registry.behave.append(lambda asked: Reply(body=b'{"token": "t"}') if asked.path.startswith("/token") else None)
+    name = f"{registry.host}/x:1"
 
-    text = refused(inspector, f"{registry.host}/x:1", NotFound)
+    text = refused(inspector, name, NotFound, sent=Credentials("me", "secret"))
+    assert refused(inspector, name, Closed) == text
+    monkeypatch.setattr("kubedock.registry.inspector.HUB_HOST", registry.host)
+    assert refused(inspector, name, NotFound) == text
 
     assert text == (
         f"pull access denied for {registry.host}/x, repository does not exist or may require 'docker login': "

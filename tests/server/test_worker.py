@@ -190,9 +190,9 @@ def test_a_bad_variable_ends_gunicorn_with_a_sentence() -> None:
     ],
     ids=["another class", "two workers", "no configuration"],
 )
-def test_another_worker_is_refused_with_a_sentence(argv: tuple[str, ...], code: int) -> None:
-    """Where attach and exec could not work, nothing starts."""
-    server = LiveServer(argv).launch()
+def test_another_worker_is_refused_with_a_sentence(argv: tuple[str, ...], code: int, tmp_path: Path) -> None:
+    """Where attach and exec could not work, nothing starts. gunicorn's own configuration makes a folder at home."""
+    server = LiveServer(argv, {"HOME": str(tmp_path)}).launch()
 
     assert server.wait() == code
     assert "kubedock" in server.log

@@ -13,11 +13,12 @@ def test_texts_come_back_by_segment() -> None:
     archive.save("c1", Segment(1), b"first")
     archive.save("c1", Segment(1), b"first again")
     archive.save("c1", Segment(1), b"")
+    archive.save("c1", Segment(2), b"2nd", certain=True)
 
     assert [(found, archive.get("c1", found)) for found in archive.segments("c1")] == [
         (Segment(1, 0), b"first again"),
         (Segment(1, 1), b"first, restarted"),
-        (Segment(2, 0), b"second"),
+        (Segment(2, 0), b"2nd"),
     ]
     archive.forget("c1")
     assert archive.segments("c1") == []

@@ -1,10 +1,11 @@
-"""``kubedock server`` on the real cluster, started outside or inside of its network."""
+"""``kubedock server`` on the real cluster, outside or inside of its network, and on this machine."""
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ import yaml
 
 from tests.support.clients import DockerCli
 from tests.support.live import LiveServer
-from tests.support.realcluster import CLUSTER, MIRROR, RealCluster
+from tests.support.realcluster import CLUSTER, MIRROR, REGISTRY, RealCluster
+from tests.support.runtimes import a_network, embedded_tools, tiny_images
 from tests.support.shared import ROOT
 from tests.support.waiting import eventually
 
@@ -29,6 +31,8 @@ class Place:
     name: str
     inside: bool = False
     least: bool = False
+    embedded: str = ""
+    """The runtime of the embedded node, "" on the cluster."""
 
     @property
     def prefix(self) -> tuple[str, ...]:
@@ -38,6 +42,7 @@ class Place:
 
 OUTSIDE = Place("outside")
 PLACES = (OUTSIDE, Place("inside", inside=True), Place("service-account", least=True))
+EMBEDDED = Place("embedded", embedded="runc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,30 @@ def kubedock_server(
         yield KubedockServer(live, place, real.namespace, folder)
         live.signal(15)
         live.wait(20)
+
+
+def embedded_argv(folder: Path, *options: str, place: Place = EMBEDDED) -> tuple[str, ...]:
+    """The command line of a server whose node lies in ``folder/node``."""
+    node = ("--embedded-dir", str(folder / "node"), "--embedded-network", str(a_network()), "--embedded-runtime", place.embedded)
+    return (*KUBEDOCK, "server", "--listen-addr", "127.0.0.1:0", "--embedded", *node, *images_of(folder), *options)
+
+
+@contextmanager
+def embedded_server(folder: Path, *options: str, place: Place = EMBEDDED) -> Iterator[KubedockServer]:
+    """Start one on this machine, and end it with its clean-up."""
+    embedded_tools()
+    with LiveServer(embedded_argv(folder, "--unix-socket", str(folder / "docker.sock"), *options, place=place)) as live:
+        yield KubedockServer(live, place, "default", folder)
+        live.signal(15)
+        live.wait(20)
+
+
+def images_of(folder: Path) -> tuple[str, ...]:
+    """Where an embedded server has its images from: the test cluster's registry if it is up, else a few tiny ones."""
+    host, port = REGISTRY.split(":")
+    with suppress(OSError), socket.create_connection((host, int(port)), timeout=2):
+        return ("--registry-mirror", MIRROR)
+    return ("--embedded-images", str(tiny_images(folder)))
 
 
 def least_rights(real: RealCluster) -> Path:

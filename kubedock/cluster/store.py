@@ -1,6 +1,8 @@
-"""The objects of the in-memory cluster: versions, selectors, watches, as the API server has them."""
+"""All objects of a cluster that is in this process: versions, selectors, watches, owners, as an API server has them.
 
-import re
+The cluster in memory and the embedded one keep theirs here.
+"""
+
 import threading
 import uuid
 from collections import defaultdict, deque
@@ -8,115 +10,15 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from kubedock.cluster.fake_streams import FakeWatch
 from kubedock.cluster.kinds import RESOURCES
+from kubedock.cluster.objects import copied, owners, timestamp
 from kubedock.cluster.protocol import Json, Kind, WatchEvent
-from kubedock.errors import Conflict, InvalidParameter, NotFound
+from kubedock.cluster.selectors import Predicate, predicate
+from kubedock.cluster.watching import StoreWatch
+from kubedock.errors import Conflict, NotFound
 
 HISTORY = 50_000
-NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-LABEL_NAME = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
-LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
-FIELDS: Mapping[str, tuple[str, ...]] = {
-    "Pod": ("spec.nodeName", "spec.restartPolicy", "spec.serviceAccountName", "status.phase", "status.podIP"),
-    "Event": (
-        "involvedObject.kind",
-        "involvedObject.namespace",
-        "involvedObject.name",
-        "involvedObject.uid",
-        "involvedObject.apiVersion",
-        "involvedObject.fieldPath",
-        "reason",
-        "reportingComponent",
-        "source",
-        "type",
-    ),
-    "Secret": ("type",),
-}
-
-Predicate = Callable[[Json], bool]
-
-
-def copied(value: Any) -> Any:
-    """A deep copy of JSON."""
-    if isinstance(value, Mapping):
-        return {key: copied(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [copied(item) for item in value]
-    return value
-
-
-def merged(target: Any, change: Any) -> Any:
-    """A JSON merge patch (RFC 7386) applied: a new value."""
-    if not isinstance(change, Mapping):
-        return copied(change)
-    result = dict(target) if isinstance(target, Mapping) else {}
-    for key, value in change.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merged(result.get(key), value)
-    return result
-
-
-def timestamp(moment: datetime) -> str:
-    """Kubernetes' time in metadata and status: whole seconds."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _at(item: Json, path: str) -> str:
-    value: Any = item
-    for part in path.split("."):
-        value = value.get(part, "") if isinstance(value, Mapping) else ""
-    return str(value)
-
-
-def _label_term(term: str) -> Predicate:
-    def labels(item: Json) -> Mapping[str, str]:
-        return item["metadata"].get("labels") or {}
-
-    within = re.fullmatch(r"(\S+)\s+(in|notin)\s+\((.*)\)", term)
-    if within:
-        key, word, values = within[1], within[2], {value.strip() for value in within[3].split(",")}
-        return lambda item: (labels(item).get(key) in values) == (word == "in")
-    if "!=" in term:
-        key, value = term.split("!=", 1)
-        return lambda item: labels(item).get(key.strip()) != value.strip()
-    if "=" in term:
-        key, value = re.split("==?", term, maxsplit=1)
-        return lambda item: labels(item).get(key.strip()) == value.strip()
-    if term.startswith("!"):
-        return lambda item: term[1:].strip() not in labels(item)
-    return lambda item: term in labels(item)
-
-
-def _field_term(kind: Kind, term: str) -> Predicate:
-    wanted, (path, value) = "!=" not in term, re.split("!=|==?", term, maxsplit=1)
-    if path not in ("metadata.name", "metadata.namespace", *FIELDS.get(kind, ())):
-        raise InvalidParameter(f"field label not supported: {path}")
-    return lambda item: (_at(item, path) == value) == wanted
-
-
-def predicate(kind: Kind, selector: str, fields: str) -> Predicate:
-    """What a label and a field selector ask for."""
-    terms = [_label_term(term.strip()) for term in re.split(r",(?![^(]*\))", selector) if term.strip()]
-    terms += [_field_term(kind, term.strip()) for term in fields.split(",") if term.strip()]
-    return lambda item: all(term(item) for term in terms)
-
-
-def check_metadata(kind: Kind, name: str, labels: Mapping[str, str]) -> None:
-    """What the API server refuses in names and labels."""
-    subject = f'{kind} "{name}" is invalid'
-    if not name:
-        raise InvalidParameter(f"{subject}: metadata.name: Required value: name or generateName is required")
-    if len(name) > 253 or not NAME.fullmatch(name):
-        raise InvalidParameter(f'{subject}: metadata.name: Invalid value: "{name}": a lowercase RFC 1123 subdomain is needed')
-    for key, value in labels.items():
-        stem = key.rpartition("/")[2]
-        if len(stem) > 63 or not LABEL_NAME.fullmatch(stem):
-            raise InvalidParameter(f'{subject}: metadata.labels: Invalid value: "{key}": name part is not valid')
-        if not isinstance(value, str) or len(value) > 63 or not LABEL_VALUE.fullmatch(value):
-            raise InvalidParameter(f'{subject}: metadata.labels: Invalid value: "{value}": a valid label is needed')
+"""Changes that are remembered at most: who watches from an older version gets Gone."""
 
 
 class Entry(NamedTuple):
@@ -139,22 +41,24 @@ class Entry(NamedTuple):
         return None
 
 
-class FakeStore:
+class ObjectStore:
     """All objects. Everything happens under ``lock``, which is reentrant; objects in it are never changed in place."""
 
-    def __init__(self, namespace: str, now: Callable[[], datetime]) -> None:
+    def __init__(self, namespace: str, now: Callable[[], datetime], *, history: int = HISTORY) -> None:
         """``now`` gives times for metadata."""
-        self.namespace, self._now = namespace, now
+        self.namespace, self._now, self._longest = namespace, now, history
         self.lock = threading.RLock()
         self._objects: dict[Kind, dict[str, Json]] = {kind: {} for kind in RESOURCES}
         self._owned: dict[str, dict[tuple[Kind, str], None]] = defaultdict(dict)
+        self._uids: set[str] = set()
         self._history: deque[Entry] = deque()
-        self._watches: dict[FakeWatch, tuple[Kind, Predicate]] = {}
+        self._watches: dict[StoreWatch, tuple[Kind, Predicate]] = {}
         self.version, self._compacted = 100, 0
         self._names = 0
+        self._listeners: list[Callable[[Entry], None]] = []
 
     def insert(self, kind: Kind, manifest: Mapping[str, Any]) -> Json:
-        """Store a new object: InvalidParameter, Conflict."""
+        """Store a new object, which was admitted: Conflict."""
         resource = RESOURCES[kind]
         item: Json = copied(manifest)
         meta = item.setdefault("metadata", {})
@@ -163,15 +67,12 @@ class FakeStore:
                 self._names += 1
                 meta["name"] = f"{meta['generateName']}{self._names:05x}"
             name = meta.get("name", "")
-            check_metadata(kind, name, meta.get("labels") or {})
             if name in self._objects[kind]:
                 raise Conflict(f'{resource.qualified} "{name}" already exists')
             item |= {"apiVersion": resource.api_version, "kind": kind}
             meta |= {"uid": str(uuid.uuid4()), "creationTimestamp": timestamp(self._now()), "generation": 1}
             if resource.namespaced:
                 meta["namespace"] = self.namespace
-            for owner in meta.get("ownerReferences") or ():
-                self._owned[owner["uid"]][(kind, name)] = None
             return self._commit(kind, None, item)
 
     def find(self, kind: Kind, name: str) -> Json:
@@ -201,21 +102,39 @@ class FakeStore:
                 return before
             if after.get("spec") != before.get("spec"):
                 after["metadata"]["generation"] = before["metadata"].get("generation", 1) + 1
-            check_metadata(kind, name, after["metadata"].get("labels") or {})
             return self._commit(kind, before, after)
 
     def remove(self, kind: Kind, name: str) -> Json:
         """Take an object away."""
         with self.lock:
             before = self.find(kind, name)
-            for owner in before["metadata"].get("ownerReferences") or ():
-                self._owned[owner["uid"]].pop((kind, name), None)
             self._commit(kind, before, None)
             return before
 
+    def exists(self, uid: str) -> bool:
+        """An object with this uid is there; a Deployment's ReplicaSet (``<uid>-rs``) is as long as the Deployment is."""
+        return uid.removesuffix("-rs") in self._uids
+
     def dependents(self, uid: str) -> list[tuple[Kind, str]]:
-        """What names this object as its owner."""
+        """What names this object as its owner. It is gone: nothing will do so again."""
         return list(self._owned.pop(uid, ()))
+
+    def listen(self, listener: Callable[[Entry], None]) -> None:
+        """Tell of each change from now on, under the lock: who is told must not wait."""
+        with self.lock:
+            self._listeners.append(listener)
+
+    def restore(self, item: Json) -> None:
+        """Put an object back as it was stored before, with its uid and version: nobody is told."""
+        kind, meta = item["kind"], item["metadata"]
+        with self.lock:
+            self._objects[kind][meta["name"]] = item
+            self._own(kind, None, item)
+
+    def advance(self, version: int) -> None:
+        """Versions up to this one were given by somebody before: a watch of one of them gets Gone."""
+        with self.lock:
+            self.version = self._compacted = max(self.version, version)
 
     def _commit(self, kind: Kind, before: Json | None, after: Json | None) -> Json:
         self.version += 1
@@ -224,21 +143,35 @@ class FakeStore:
             self._objects[kind][after["metadata"]["name"]] = after
         elif before is not None:
             del self._objects[kind][before["metadata"]["name"]]
+        self._own(kind, before, after)
         entry = Entry(self.version, kind, before, after)
         self._history.append(entry)
-        if len(self._history) > HISTORY:
+        if len(self._history) > self._longest:
             self._compacted = self._history.popleft().version
         for watch, (watched, wants) in list(self._watches.items()):
             event = entry.seen_by(wants) if watched == kind else None
             if event is not None:
                 watch.push(event)
+        for listener in self._listeners:
+            listener(entry)
         return after or {}
 
-    def watch(self, kind: Kind, since: str, selector: str, fields: str, seconds: int) -> FakeWatch:
+    def _own(self, kind: Kind, before: Json | None, after: Json | None) -> None:
+        """Keep the indexes of uids and owners."""
+        if before is not None:
+            self._uids.discard(before["metadata"]["uid"])
+            for uid in owners(before):
+                self._owned[uid].pop((kind, before["metadata"]["name"]), None)
+        if after is not None:
+            self._uids.add(after["metadata"]["uid"])
+            for uid in owners(after):
+                self._owned[uid][(kind, after["metadata"]["name"])] = None
+
+    def watch(self, kind: Kind, since: str, selector: str, fields: str, seconds: int) -> StoreWatch:
         """Open a watch: Gone comes out of it, as from the API server."""
         wants = predicate(kind, selector, fields)
         with self.lock:
-            watch = FakeWatch(lambda: self._bookmark(kind), self._forget, seconds)
+            watch = StoreWatch(lambda: self._bookmark(kind), self._forget, seconds)
             for event in self._backlog(kind, since, wants):
                 watch.push(event)
             if since not in ("", "0") and int(since) < self._compacted:
@@ -265,11 +198,11 @@ class FakeStore:
         shown = {"kind": kind, "apiVersion": resource.api_version, "metadata": {"resourceVersion": str(self.version)}}
         return WatchEvent("BOOKMARK", shown)
 
-    def _forget(self, watch: FakeWatch) -> None:
+    def _forget(self, watch: StoreWatch) -> None:
         with self.lock:
             self._watches.pop(watch, None)
 
-    def watches(self) -> list[FakeWatch]:
+    def watches(self) -> list[StoreWatch]:
         """Those that are open."""
         with self.lock:
             return list(self._watches)

@@ -1,0 +1,1 @@
+"""What runs the node's containers: ``runc`` with namespaces, ``chroot`` without. See ``embedded.runtime`` for the seam."""

@@ -1,0 +1,160 @@
+"""Folder, names, archives, tools, trees: what needs neither root nor tools."""
+
+import io
+import json
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from kubedock.embedded.runtime import Dns, Sandbox
+from kubedock.embedded.runtimes import names, network, tools, trees
+from kubedock.embedded.runtimes.archives import archives
+from kubedock.embedded.runtimes.folder import NodeFolder
+from kubedock.errors import Unavailable
+
+
+def test_a_folder_belongs_to_one_at_a_time(tmp_path: Path) -> None:
+    """And has the same prefix for whoever opens it, short enough for a link's name."""
+    first, second = NodeFolder(tmp_path / "node"), NodeFolder(tmp_path / "x" / ".." / "node")
+    first.lock()
+    first.lock()
+
+    with pytest.raises(Unavailable, match=r"another kubedock has the folder .*: give each its own --embedded-dir"):
+        second.lock()
+    first.unlock()
+    second.lock()
+    second.unlock()
+
+    assert first.prefix == second.prefix
+    assert len(first.prefix) == 7
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    """One sentence."""
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(Unavailable, match=r"the embedded node cannot use its folder .*/file/node: "):
+        NodeFolder(tmp_path / "file" / "node").lock()
+
+
+def test_a_folder_that_runc_refuses(tmp_path: Path) -> None:
+    """Spaces are fine."""
+    with pytest.raises(Unavailable, match=r"/a:b has one of , : \\ in its path, which runc refuses$"):
+        NodeFolder(tmp_path / "a:b").lock()
+    spaced = NodeFolder(tmp_path / "a b")
+    spaced.lock()
+    spaced.unlock()
+
+
+def test_resolv_conf_and_hosts() -> None:
+    """Lines for what there is."""
+    assert names.resolv_conf(Dns()) == ""
+    assert names.resolv_conf(Dns(("192.0.2.1",), ("a", "b"), ("ndots:5",))) == (
+        "search a b\nnameserver 192.0.2.1\noptions ndots:5\n"
+    )
+    assert names.hosts_head(Sandbox("u", "192.0.2.7", "me")).endswith("\n192.0.2.7\tme\n")
+    assert names.hosts_lines([("192.0.2.8", ["a", "b"])]) == "192.0.2.8\ta b\n"
+
+
+def test_a_links_address_is_that_of_its_ip() -> None:
+    """So that it is the same when the address is used again."""
+    assert network.mac("198.18.64.10") == "02:42:c6:12:40:0a"
+
+
+def test_missing_tools_are_named_with_what_installs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sentence for one, and for several."""
+    monkeypatch.setattr(tools, "find", lambda name: "" if name in ("umoci", "skopeo") else f"/bin/{name}")
+
+    tools.require(["runc"])
+    with pytest.raises(Unavailable) as one:
+        tools.require(["runc", "umoci"])
+    with pytest.raises(Unavailable) as two:
+        tools.require(["skopeo", "runc", "umoci"])
+
+    command = "apt-get install --no-install-recommends"
+    assert str(one.value) == f"the embedded node needs umoci, which is not installed: {command} umoci"
+    assert str(two.value) == f"the embedded node needs skopeo and umoci, which are not installed: {command} skopeo umoci"
+
+
+def test_names_of_images_in_files(tmp_path: Path) -> None:
+    """docker save, an archive of OCI's, a layout; other files are none of ours."""
+    saved = json.dumps([{"RepoTags": ["me/app:1", "busybox:latest"]}, {"RepoTags": None}]).encode()
+    index = json.dumps({"manifests": [{"annotations": {"org.opencontainers.image.ref.name": "v2"}}]}).encode()
+    for name, member, content in (("saved.tar", "manifest.json", saved), ("tool.tar", "./index.json", index)):
+        with tarfile.open(tmp_path / name, "w") as tar:
+            entry = tarfile.TarInfo(member)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    (tmp_path / "layout").mkdir()
+    (tmp_path / "layout" / "index.json").write_text(
+        json.dumps({"manifests": [{"annotations": {"io.containerd.image.name": "quay.io/a/b:3"}}]})
+    )
+    (tmp_path / "notes.txt").write_text("nothing")
+    (tmp_path / "folder").mkdir()
+
+    found = {ref: archive.source(ref) for archive in archives(tmp_path) for ref in archive.references}
+
+    assert found == {
+        "docker.io/me/app:1": f"docker-archive:{tmp_path}/saved.tar:me/app:1",
+        "docker.io/library/busybox:latest": f"docker-archive:{tmp_path}/saved.tar:busybox:latest",
+        "docker.io/library/tool:v2": f"oci-archive:{tmp_path}/tool.tar:v2",
+        "quay.io/a/b:3": f"oci:{tmp_path}/layout",
+    }
+
+
+@pytest.mark.parametrize("content", [b"{", b'{"manifests": [{"annotations": {"org.opencontainers.image.ref.name": "A/B"}}]}'])
+def test_a_broken_file_of_images_is_named(tmp_path: Path, content: bytes) -> None:
+    """It was given on purpose."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "index.json").write_bytes(content)
+
+    with pytest.raises(Unavailable, match=r"--embedded-images: .*/one cannot be read: "):
+        archives(tmp_path)
+
+
+def test_no_folder_of_images(tmp_path: Path) -> None:
+    """A setting that leads nowhere."""
+    with pytest.raises(Unavailable, match=r"--embedded-images: .*/none is not a folder"):
+        archives(tmp_path / "none")
+
+
+def test_a_copy_of_a_tree_may_be_written_without_changing_the_image(tmp_path: Path) -> None:
+    """Only what nobody writes in place is shared."""
+    image = tmp_path / "image"
+    (image / "bin").mkdir(parents=True)
+    (image / "bin" / "big").write_bytes(b"x" * trees.LINKED_BYTES)
+    (image / "bin" / "big").chmod(0o755)
+    (image / "data").write_bytes(b"y" * trees.LINKED_BYTES)
+    (image / "data").chmod(0o640)
+    (image / "link").symlink_to("/data")
+    os.utime(image / "data", ns=(1, 2))
+
+    trees.clone(image, tmp_path / "copy")
+
+    copy = tmp_path / "copy"
+    assert (copy / "bin" / "big").samefile(image / "bin" / "big")
+    assert not (copy / "data").samefile(image / "data")
+    assert (copy / "data").read_bytes() == (image / "data").read_bytes()
+    assert ((copy / "data").stat().st_mode & 0o7777, (copy / "data").stat().st_mtime_ns) == (0o640, 2)
+    assert os.readlink(copy / "link") == "/data"
+
+
+def test_a_volume_moves_in_and_back(tmp_path: Path) -> None:
+    """Whoever looks at its old place sees it all the time; a second container does not get it."""
+    volume, target = tmp_path / "volume", tmp_path / "root" / "data"
+    volume.mkdir()
+    (volume / "file").write_text("x")
+
+    assert trees.move_in(volume, target)
+    (target / "more").write_text("y")
+    assert not trees.move_in(volume, tmp_path / "other")
+    seen = sorted(path.name for path in volume.iterdir())
+    trees.move_back(volume, tmp_path / "other")
+    trees.move_back(volume, target)
+
+    assert seen == ["file", "more"]
+    assert not volume.is_symlink()
+    assert (volume / "more").read_text() == "y"
+    assert not target.exists()

@@ -1,0 +1,137 @@
+"""``kubedock server --embedded`` as a whole: real containers on this machine, and what is left of them."""
+
+import json
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+import requests
+
+from kubedock.embedded.runtimes import cgroups, leftovers, syscalls
+from kubedock.embedded.runtimes.folder import NodeFolder
+from tests.support.clients import ALPINE, DockerCli
+from tests.support.kubedock_server import KUBEDOCK, KubedockServer, Place, embedded_argv, embedded_server
+from tests.support.live import LiveServer
+from tests.support.shared import ROOT
+
+RUNTIMES = [pytest.param("runc", marks=pytest.mark.embedded), pytest.param("chroot", marks=pytest.mark.embedded)]
+SLEEPER = {"Image": ALPINE, "Cmd": ["sleep", "98765"]}
+
+
+def left(folder: Path) -> dict[str, object]:
+    """All that a node leaves on a machine, but for its images and its lock."""
+    node = NodeFolder(folder)
+    links = [link.name for link in Path("/sys/class/net").iterdir() if link.name.startswith(node.prefix)]
+    return {
+        "processes": leftovers.processes(node.root, lambda words: b"kubedock" not in words),
+        "mounts": list(syscalls.mounted(node.root)),
+        "groups": cgroups.roots(node.prefix),
+        "links": links,
+        "folders": sorted(
+            f"{part}/{path.name}" for part in ("c", "p", "r", "pods") for path in (node.root / part).iterdir() if path.exists()
+        ),
+    }
+
+
+NOTHING: dict[str, object] = {"processes": [], "mounts": [], "groups": [], "links": [], "folders": []}
+
+
+@contextmanager
+def server_in(folder: Path, runtime: str) -> Iterator[KubedockServer]:
+    """A server whose node lies in this folder, with the image pulled."""
+    with embedded_server(folder, place=Place("embedded", embedded=runtime)) as server:
+        server.cli().ok("pull", ALPINE)
+        yield server
+
+
+@pytest.mark.embedded
+def test_a_container_runs_on_this_machine(tmp_path: Path) -> None:
+    """A container, its exit code, its log; then nothing is left."""
+    with embedded_server(tmp_path, place=Place("embedded", embedded="auto")) as server:
+        done = server.cli()("run", "--name", "once", ALPINE, "sh", "-c", "echo hello; exit 42")
+
+        assert (done.code, done.out) == (42, "hello\n")
+        assert server.cli().ok("logs", "once") == "hello"
+    assert left(tmp_path / "node") == NOTHING
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_nothing_is_left_at_the_end(tmp_path: Path, runtime: str) -> None:
+    """Of containers that run, that have ended, and that are brought back."""
+    with server_in(tmp_path, runtime) as server:
+        docker = server.cli()
+        docker.ok("run", "-d", "--name", "sleeper", ALPINE, "sh", "-c", "trap '' TERM; sleep 98765")
+        docker.ok("run", "-d", "--name", "again", "--restart", "always", ALPINE, "sh", "-c", "exit 3")
+        docker.ok("run", "-d", "--name", "ended", ALPINE, "true")
+        docker.ok("run", "-d", "--name", "memory", "--tmpfs", "/scratch", ALPINE, "sleep", "98765")
+        assert left(tmp_path / "node") != NOTHING
+
+    assert left(tmp_path / "node") == NOTHING
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_killed_servers_containers_are_ended_by_the_next(tmp_path: Path, runtime: str) -> None:
+    """Killed in the middle of twenty starts."""
+    folder = tmp_path / "node"
+    begun = threading.Semaphore(0)
+
+    def start(base: str) -> None:
+        with suppress(requests.RequestException):  # the server is gone
+            made = requests.post(f"{base}/containers/create", json=SLEEPER, timeout=30).json()
+            requests.post(f"{base}/containers/{made['Id']}/start", timeout=30)
+            begun.release()
+
+    with ThreadPoolExecutor(20) as pool, LiveServer(embedded_argv(tmp_path, place=Place("embedded", embedded=runtime))) as live:
+        address = live.addresses[0]
+        DockerCli(address, tmp_path).ok("pull", ALPINE)
+        for _ in range(20):
+            pool.submit(start, address.replace("tcp://", "http://"))
+        for _ in range(8):
+            assert begun.acquire(timeout=30)
+        os.killpg(live.process.pid, signal.SIGKILL)
+    assert left(folder) != NOTHING
+
+    with server_in(tmp_path, runtime) as server:
+        assert left(folder)["folders"] == []
+        assert server.cli().ok("ps", "-aq") == ""
+        done = server.cli()("run", "--rm", ALPINE, "echo", "again")
+        assert (done.code, done.out) == (0, "again\n")
+    assert left(folder) == NOTHING
+
+
+@pytest.mark.embedded
+def test_one_server_has_a_folder(tmp_path: Path) -> None:
+    """The second one says so, and how both can run."""
+    with server_in(tmp_path, "runc"):
+        second = subprocess.run(embedded_argv(tmp_path), cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+
+    assert second.returncode == 1
+    assert f"another kubedock has the folder {tmp_path / 'node'}: give each its own --embedded-dir" in second.stderr
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_what_the_machine_does_not_allow_is_told(tmp_path: Path, runtime: str) -> None:
+    """In the log at start, and in ``docker info``."""
+    with server_in(tmp_path, runtime) as server:
+        info = json.loads(server.cli().ok("info", "--format", "json"))
+
+        assert info["NCPU"] == os.cpu_count()
+        assert not any("kubelet" in warning for warning in info["Warnings"])
+        assert (runtime == "chroot") == any("network" in warning for warning in info["Warnings"])
+        assert (runtime == "chroot") == ("network" in server.live.log)
+
+
+def test_without_a_cluster_the_way_without_one_is_named(tmp_path: Path) -> None:
+    """By a server that has no kubeconfig."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("KUBE")} | {"HOME": str(tmp_path)}
+    argv = (*KUBEDOCK, "server", "--listen-addr", "127.0.0.1:0")
+
+    done = subprocess.run(argv, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=30, check=False)
+
+    assert done.stderr.endswith("or use --embedded to run containers on this machine\n")
