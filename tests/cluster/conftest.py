@@ -67,13 +67,15 @@ def server_at(
         yield get
 
 
-def a_server(request: pytest.FixtureRequest, folder: Path, place: Place) -> AbstractContextManager[KubedockServer]:
-    """A server of a place; only those on the cluster ask for it."""
+def a_server(
+    request: pytest.FixtureRequest, folder: Path, place: Place, *options: str, namespace: str = "real_cluster"
+) -> AbstractContextManager[KubedockServer]:
+    """A server of a place, in the namespace of this fixture; only those on the cluster ask for one."""
     if place.embedded:
-        return embedded_server(folder, place=place)
-    real: RealCluster = request.getfixturevalue("real_cluster")
+        return embedded_server(folder, *options, place=place)
+    real: RealCluster = request.getfixturevalue(namespace)
     kubeconfig = least_rights(real) if place.least else None
-    return kubedock_server(real, folder, place=place, kubeconfig=kubeconfig)
+    return kubedock_server(real, folder, *options, place=place, kubeconfig=kubeconfig)
 
 
 @pytest.fixture
@@ -107,11 +109,10 @@ def own_namespace(tmp_path: Path) -> Iterator[RealCluster]:
 
 
 @pytest.fixture
-def own_server(place: Place, own_namespace: RealCluster, tmp_path: Path) -> Iterator[KubedockServer]:
+def own_server(request: pytest.FixtureRequest, place: Place, tmp_path: Path) -> Iterator[KubedockServer]:
     """A server at the test's place with a namespace of its own, for a project whose names must be nobody else's.
 
     A cluster's DNS may answer for half a minute with the address of whoever had a name before.
     """
-    kubeconfig = least_rights(own_namespace) if place.least else None
-    with kubedock_server(own_namespace, tmp_path, place=place, kubeconfig=kubeconfig) as started:
+    with a_server(request, tmp_path, place, namespace="own_namespace") as started:
         yield started

@@ -115,7 +115,8 @@ def kubedock_server(
 def embedded_argv(folder: Path, *options: str, place: Place = EMBEDDED) -> tuple[str, ...]:
     """The command line of a server whose node lies in ``folder/node``."""
     node = ("--embedded-dir", str(folder / "node"), "--embedded-network", str(a_network()), "--embedded-runtime", place.embedded)
-    return (*KUBEDOCK, "server", "--listen-addr", "127.0.0.1:0", "--embedded", *node, *images_of(folder), *options)
+    images = () if "--registry-mirror" in options else images_of(folder)
+    return (*KUBEDOCK, "server", "--listen-addr", "127.0.0.1:0", "--embedded", *node, *images, *options)
 
 
 @contextmanager
