@@ -31,7 +31,9 @@ def list_images() -> Response:
 
 
 @group.operation(
-    "ImageCreate", "POST /images/create", note="its registry is asked for it; the kubelet pulls it when a container starts"
+    "ImageCreate",
+    "POST /images/create",
+    note="its registry is asked for it; the kubelet pulls it when a container starts; latest, not all tags, where none is named",
 )
 def create() -> Response:
     """Pull one, as a stream of steps."""

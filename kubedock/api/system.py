@@ -10,6 +10,7 @@ from kubedock.api.operation import Group
 from kubedock.api.replies import reply
 from kubedock.dockerapi import encode, images
 from kubedock.domain import units
+from kubedock.domain.image import HUB
 from kubedock.engine.containers import ListQuery
 from kubedock.engine.system import Info
 from kubedock.errors import InvalidParameter
@@ -107,8 +108,16 @@ def _info(found: Info) -> dict[str, Any]:
         "Labels": [],
         "Warnings": list(found.warnings),
         "SystemTime": units.rfc3339(found.now),
+        "RegistryConfig": _registries(found),
         **_CONSTANT,
     }
+
+
+def _registries(found: Info) -> dict[str, Any]:
+    """Docker's engine has mirrors of Docker Hub alone; a prefix of ours stands before the URL."""
+    hub = {"Name": HUB, "Mirrors": list(found.mirrors), "Secure": True, "Official": True}
+    lax = {host: {"Name": host, "Mirrors": [], "Secure": False, "Official": False} for host in found.insecure}
+    return {"IndexConfigs": {HUB: hub, **lax}, "InsecureRegistryCIDRs": ["::1/128", "127.0.0.0/8"], "Mirrors": list(found.mirrors)}
 
 
 _CONSTANT: dict[str, Any] = {
@@ -129,7 +138,6 @@ _CONSTANT: dict[str, Any] = {
     "CgroupDriver": "systemd",
     "CgroupVersion": "2",
     "IndexServerAddress": "https://index.docker.io/v1/",
-    "RegistryConfig": {"IndexConfigs": {}, "InsecureRegistryCIDRs": [], "Mirrors": []},
     "Plugins": {"Volume": ["local"], "Network": ["bridge", "host", "null"], "Authorization": [], "Log": ["json-file"]},
     "Swarm": {
         "NodeID": "",

@@ -62,7 +62,7 @@ def create(
     warnings += _together(config, host)
     spec = _spec(config, host, _platform(args), workload, networking, image or {})
     if image is not None:
-        warnings = _warnings_with_image(spec, host, warnings)
+        warnings = (*_warnings_with_image(spec, host, warnings), *_not_taken_away(spec, image))
     if spec.workload == "inside":
         warnings = _warnings_inside(spec, warnings)
     return Decoded(spec, _endpoints(host, networking), tuple(dict.fromkeys(warnings)))
@@ -298,6 +298,14 @@ def _warnings_with_image(spec: ContainerSpec, host: Json, warnings: tuple[str, .
     if host.get("PublishAllPorts") and not spec.ports and not spec.host_network:
         found.append(NO_PORTS)
     return tuple(found)
+
+
+def _not_taken_away(spec: ContainerSpec, image: Json) -> Iterable[str]:
+    """Variables without a value: Docker would take the image's away."""
+    known = {entry.partition("=")[0] for entry in image.get("Env") or ()}
+    for name, value in spec.env:
+        if value is None and name in known:
+            yield f"Env {name} is not applied: the image sets this variable, and a pod cannot take it away"
 
 
 def _warnings_inside(spec: ContainerSpec, warnings: tuple[str, ...]) -> tuple[str, ...]:

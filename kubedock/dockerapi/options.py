@@ -86,7 +86,7 @@ CONFIG = (
     _honoured("Tty", "boolean"),
     _honoured("OpenStdin", "boolean"),
     _honoured("StdinOnce", "boolean"),
-    _honoured("Env", "strings", "A name without a value takes the image's variable away.", rules.environment),
+    _honoured("Env", "strings", "A name without a value is left out; the image's own value stays.", rules.environment),
     _honoured("Cmd", "command"),
     _honoured("Healthcheck", "object", "`CMD` and `CMD-SHELL`; what it leaves open is the image's.", health.healthcheck),
     _accepted("ArgsEscaped", "boolean", "Concerns Windows."),

@@ -81,7 +81,7 @@ class ContainerSpec:
     """What the client asked for, normalised. ``asked`` is the request's body, kept only to be shown again by inspect.
 
     ``entrypoint`` and ``command`` are None where the image decides; an empty ``entrypoint`` clears the image's.
-    ``env`` keeps its order; a value of None takes the image's variable away (``-e NAME`` without a value).
+    ``env`` keeps its order; a value of None would take the image's variable away (a name without a value).
     ``user`` and ``group`` are numbers or None for the image's. ``stop_signal`` is a name without SIG, or "".
     ``links`` are containers of the default network and the names for them.
     ``domain`` words only; durations in seconds.

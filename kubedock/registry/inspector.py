@@ -57,7 +57,7 @@ class Inspector:
     """One for the process, used from any thread. ``clock`` is for what is remembered; deadlines are of monotonic time."""
 
     def __init__(self, client: RegistryClient, places: Places, clock: Callable[[], float] = time.monotonic) -> None:
-        self._client, self._places, self._clock = client, places, clock
+        self._client, self.places, self._clock = client, places, clock
         self._images = Newest[tuple[str, Platform], RegistryImage](IMAGES_KEPT)
         self._tags = Newest[tuple[str, str, Credentials], _Tag](TAGS_KEPT)
         self._silent = Newest[str, tuple[float, str]](TAGS_KEPT)
@@ -70,7 +70,7 @@ class Inspector:
         """
         deadline = time.monotonic() + seconds
         errors: list[KubedockError] = []
-        for endpoint in self._places.endpoints(reference):
+        for endpoint in self.places.endpoints(reference):
             who = self._who(endpoint, reference, sent)
             try:
                 self._heed_silence(endpoint)
@@ -92,7 +92,7 @@ class Inspector:
     def login(self, server: str, credentials: Credentials, seconds: float) -> None:
         """Check credentials at a registry. Unauthorized, Unreachable, Malformed."""
         reference = Reference(server, "login")
-        endpoint = endpoints(reference, (), self._places.insecure)[-1]
+        endpoint = endpoints(reference, (), self.places.insecure)[-1]
         try:
             self._client.check(endpoint, credentials, time.monotonic() + seconds)
         except Refused as error:
@@ -100,11 +100,11 @@ class Inspector:
 
     def silent(self, reference: Reference) -> bool:
         """The registry of this name could not be reached within the last minute."""
-        return all(self._silence(endpoint) for endpoint in self._places.endpoints(reference))
+        return all(self._silence(endpoint) for endpoint in self.places.endpoints(reference))
 
     def note_silence(self, reference: Reference, why: str) -> None:
         """Somebody has waited in vain for this registry."""
-        for endpoint in self._places.endpoints(reference):
+        for endpoint in self.places.endpoints(reference):
             self._remember_silence(endpoint, why)
 
     def close(self) -> None:
@@ -176,7 +176,7 @@ class Inspector:
         if sent and not endpoint.mirror:
             return sent
         whose = Reference(endpoint.host, reference.repository) if endpoint.mirror else reference
-        return next((found for source in self._places.sources if (found := source(whose))), ANONYMOUS)
+        return next((found for source in self.places.sources if (found := source(whose))), ANONYMOUS)
 
     # --- silence -------------------------------------------------------------------------------------------------
 

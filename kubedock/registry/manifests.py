@@ -21,6 +21,8 @@ SCHEMA_1 = ("application/vnd.docker.distribution.manifest.v1+json", "application
 INDEXES, MANIFESTS = (OCI_INDEX, DOCKER_LIST), (OCI_MANIFEST, DOCKER_MANIFEST)
 ACCEPTED = (*INDEXES, *MANIFESTS)
 
+LARGEST_LAYER, LARGEST_NUMBER = 1 << 40, (1 << 63) - 1
+_HEALTH_NUMBERS = ("Interval", "Timeout", "StartPeriod", "StartInterval", "Retries")
 _OLDER_ARM = ("v8", "v7", "v6", "v5")
 """What a 32-bit ARM processor runs: its own variant, and those after it."""
 
@@ -138,7 +140,7 @@ def config_of(whole: Mapping[str, Any]) -> ImageConfig:
         stop_signal=_text(run.get("StopSignal")),
         shell=_words(run.get("Shell")),
         on_build=_words(run.get("OnBuild")),
-        healthcheck=_mapping(healthcheck, "Healthcheck") if healthcheck else None,
+        healthcheck=_healthcheck(_mapping(healthcheck, "Healthcheck")) if healthcheck else None,
         args_escaped=run.get("ArgsEscaped") is True,
         diff_ids=_words(root.get("diff_ids")) or (),
         history=tuple(_history(item) for item in _list(whole.get("history") or [], "history")),
@@ -150,6 +152,13 @@ def _history(item: Any) -> HistoryEntry:
     return HistoryEntry(
         _moment(step.get("created")), _text(step.get("created_by")), _text(step.get("comment")), step.get("empty_layer") is True
     )
+
+
+def _healthcheck(value: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Docker's own shape, of which only what makes sense is taken over."""
+    test = _words(value.get("Test"))
+    numbers = {key: value[key] for key in _HEALTH_NUMBERS if type(value.get(key)) is int and 0 <= value[key] <= LARGEST_NUMBER}
+    return {**({"Test": list(test)} if test else {}), **numbers} or None
 
 
 def _attestation(item: Any) -> bool:
@@ -208,7 +217,8 @@ def _keys(value: Any) -> tuple[str, ...]:
 
 
 def _size(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+    """0 for what no layer has: clients add sizes up in 64 bits."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_LAYER else 0
 
 
 def _digest(value: Any) -> str:
@@ -223,6 +233,7 @@ def _moment(value: Any) -> datetime | None:
     text = _text(value)
     try:
         moment = datetime.fromisoformat(text) if text and not text.startswith("0001-01-01") else None
-    except ValueError:
+        # A zone may lead out of the calendar.
+        return None if moment is None else (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

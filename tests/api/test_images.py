@@ -9,6 +9,7 @@ from kubedock.app import create_app
 from kubedock.domain.image import parse
 from kubedock.engine.images import Images
 from kubedock.errors import Conflict
+from kubedock.parsing import mirrors
 from kubedock.registry.client import RegistryClient
 from kubedock.registry.inspector import Inspector, Places
 from tests.support.docker import DockerClient
@@ -196,6 +197,18 @@ def test_a_login_is_checked(inspecting, docker, registry):
     inspecting.post("/auth", {**body, "password": "wrong"}, expect=401)
     inspecting.post("/auth", {"serveraddress": 1}, expect=400)
     assert docker.post("/auth", body, expect=501).message == "a registry cannot be asked: --no-inspector is set"
+
+
+@pytest.mark.operation("SystemInfo")
+def test_info_names_mirrors_and_what_is_insecure(docker):
+    """As the docker command shows them."""
+    places = Places(mirrors(["http://m:5000", "quay.io=https://mirror.example"]), ["lax.example"])
+    with running(inspector=Inspector(RegistryClient(), places)) as runtime:
+        found = DockerClient(create_app(runtime.engine), contract=contract_if_present()).get("/info").json["RegistryConfig"]
+
+    assert found["Mirrors"] == found["IndexConfigs"]["docker.io"]["Mirrors"] == ["http://m:5000", "quay.io=https://mirror.example"]
+    assert found["IndexConfigs"]["lax.example"]["Secure"] is False
+    assert docker.get("/info").json["RegistryConfig"]["Mirrors"] == []
 
 
 @pytest.mark.operation("ContainerCreate")

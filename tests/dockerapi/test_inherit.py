@@ -1,15 +1,22 @@
 """What a container takes over from its image."""
 
+import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kubedock.dockerapi import decode
+from kubedock.dockerapi import decode, images
 from kubedock.dockerapi.inherit import inherited
 from kubedock.domain.container import Port
 from kubedock.domain.health import Healthcheck
+from kubedock.domain.imageconfig import RegistryImage
+from kubedock.domain.view import Image
 from kubedock.domain.volume import Mount
-from kubedock.errors import InvalidParameter
+from kubedock.errors import InvalidParameter, KubedockError
+from kubedock.registry.manifests import config_of
+from tests.support.running import T0
 
 IMAGE = {
     "User": "app",
@@ -79,11 +86,41 @@ def test_a_spec_of_an_image():
         ({"HostConfig": {"PublishAllPorts": True}}, {"Cmd": ["x"]}, (decode.NO_PORTS,)),
         ({"Healthcheck": {"Interval": 10**9}}, {"Cmd": ["x"]}, ()),
         ({"Entrypoint": []}, IMAGE, ()),
+        (
+            {"Env": ["A", "C", "B=own"]},
+            IMAGE,
+            ("Env A is not applied: the image sets this variable, and a pod cannot take it away",),
+        ),
     ],
 )
 def test_what_is_said_where_the_image_is_known(body: dict[str, Any], image: dict[str, Any], said: tuple[str, ...]):
     """Nothing of what would be said without."""
     assert spec_of(body, image).warnings == said
+
+
+WORDS = ["80/tcp", "99999/tcp", "/", "9", "Test", "Interval", "/a", "A=b", ""]
+NONSENSE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(WORDS),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner),
+    max_leaves=5,
+)
+
+
+@given(
+    st.fixed_dictionaries({}, optional=dict.fromkeys((*IMAGE, "Shell", "OnBuild"), NONSENSE)),
+    st.fixed_dictionaries({}, optional=dict.fromkeys(("created", "rootfs", "history", "os", "architecture"), NONSENSE)),
+    st.sampled_from([{}, {"Cmd": ["x"]}, {"Healthcheck": {"Interval": 10**9}, "HostConfig": {"PublishAllPorts": True}}]),
+)
+def test_a_registry_may_say_anything_of_an_image(run: dict[str, Any], whole: dict[str, Any], body: dict[str, Any]):
+    """It is a container or an error with a sentence, and what is shown of the image is JSON."""
+    try:
+        found = config_of({**whole, "config": run})
+        shown = images.inspect(Image("sha256:1", (), T0, found=RegistryImage("", "", 0, "", "sha256:1", found)))
+        json.dumps(shown)
+        made = decode.create({"Image": "app", **body}, {}, image=shown["Config"])
+    except KubedockError:
+        return
+    assert made.spec.image == "app"
 
 
 def test_nothing_to_run():

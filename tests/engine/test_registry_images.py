@@ -8,6 +8,7 @@ import pytest
 from kubedock.cluster.fake import FakeCluster
 from kubedock.domain.container import ContainerSpec
 from kubedock.domain.image import parse
+from kubedock.domain.imageconfig import ImageConfig, Layer, RegistryImage
 from kubedock.engine import Engine
 from kubedock.engine.core import Limits
 from kubedock.engine.images import Progress, Removed
@@ -133,6 +134,26 @@ def test_ryuks_image_need_not_exist(engine: Engine, registry: FakeRegistry) -> N
         list(engine.images.pull(name, tag))
 
     assert [engine.images.require(f"{name}:{tag}").config.command for tag in ("1", "2")] == [("ryuk",), None]
+
+
+def test_what_the_node_has_is_asked_of_no_registry(registry: FakeRegistry) -> None:
+    """Its configuration is known, a digest of a registry is not: the node has it by its name."""
+    registry.image("x", "1", {"Cmd": ["theirs"]})
+    name, image_id = f"{registry.host}/x:1", f"sha256:{'c' * 64}"
+    own = RegistryImage("", "", 0, "", image_id, ImageConfig(command=("ours",)), (Layer("", 7),), platform="linux/amd64")
+    options = Options(
+        PodDefaults("test"),
+        inspector=Inspector(RegistryClient(), Places()),
+        own_images=lambda reference: own if reference.canonical == name else None,
+    )
+    engine = Runtime(FakeCluster(), options).engine
+
+    assert [step.status.partition(" ")[0] for step in engine.images.pull(name)] == ["Pulling", "Status:"]
+    image = engine.images.require(name)
+    assert (image.id, image.digests, image.source, image.size) == (image_id, (), name, 7)
+    assert (image.config.command, registry.asked) == (("ours",), [])
+    list(engine.images.pull(f"{registry.host}/x@{registry.image('x', '2', {'Cmd': ['theirs']})[0]}"))
+    assert registry.asked
 
 
 def test_credentials_are_kept_with_their_image(engine: Engine, registry: FakeRegistry) -> None:

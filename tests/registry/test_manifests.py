@@ -167,7 +167,16 @@ def test_a_whole_configuration():
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"config": None}, {"config": {}}, {"created": "0001-01-01T00:00:00Z"}, {"created": "yesterday"}]
+    "body",
+    [
+        {},
+        {"config": None},
+        {"config": {}},
+        {"created": "0001-01-01T00:00:00Z"},
+        {"created": "yesterday"},
+        {"created": "9999-12-31T23:59:59-23:00"},
+        {"config": {"Healthcheck": {"Test": 1, "Interval": "x", "Retries": True, "Timeout": -1, "StartPeriod": 1 << 70}}},
+    ],
 )
 def test_an_empty_configuration(body: dict[str, Any]):
     """Nothing is known, nothing is made up."""
@@ -190,3 +199,21 @@ def test_any_json_is_read_or_malformed(value: dict[str, Any]):
     for read in (lambda body: parse(body, ""), parse_config):
         with contextlib.suppress(Malformed):
             read(packed(value))
+
+
+@pytest.mark.parametrize(
+    ("image", "wanted", "fits"),
+    [
+        ("linux/amd64", "linux/amd64", True),
+        ("linux/amd64", "linux/arm64", False),
+        ("linux/arm64", "linux/arm64/v8", True),
+        ("linux/arm64/v8", "linux/arm64", True),
+        ("linux/arm/v6", "linux/arm/v7", True),
+        ("linux/arm/v7", "linux/arm/v6", False),
+        ("linux/arm/v7", "arm", True),
+        ("windows/amd64", "linux/amd64", False),
+    ],
+)
+def test_an_image_fits_a_platform(image: str, wanted: str, fits: bool):
+    """As the manifest of an index does."""
+    assert Platform.parse(image).fits(Platform.parse(wanted)) is fits

@@ -182,7 +182,11 @@ def test_images_in_files_need_no_registry(kind: str, images: Path, tmp_path: Pat
     found = Images(store, (), archives(folder))
     found.open()
 
-    image = found.pull("team/app:1", timeout=60)
+    assert found.own("team/app:2", timeout=60) is None
+    assert found.own(f"team/app@sha256:{'0' * 64}", timeout=60) is None
+    image = found.own("team/app:1", timeout=60)
 
+    assert image is not None
+    assert image == found.pull("team/app:1", timeout=60)
     assert (image.ref, image.config["Cmd"]) == ("docker.io/team/app:1", ["sh"])
     assert (found.root(image) / "bin" / "sh").is_symlink()
