@@ -13,6 +13,7 @@ with the text that clients match on; the texts are those of moby's ``daemon`` pa
     ├── NotModified           304   already as asked: ends a request early, carries no text
     ├── NotImplemented        501   Docker has it, kubedock has not
     ├── Unavailable           503   the cluster cannot be reached, or not now
+    │   └── GivenUp                 nobody waits for the answer any more
     ├── System                500   everything else, with a sentence
     └── Gone                        a watch's resource version is too old; never leaves ``background``
 """
@@ -52,6 +53,10 @@ class NotImplemented(KubedockError):
 
 class Unavailable(KubedockError):
     """The cluster cannot be reached, or not now."""
+
+
+class GivenUp(Unavailable):
+    """The client has left, or the server stops: nobody waits for the answer."""
 
 
 class System(KubedockError):
@@ -107,6 +112,13 @@ class NoSuchExec(NotFound):
 
     def __init__(self, ref: str) -> None:
         super().__init__(f"No such exec instance: {ref}")
+
+
+class FileNotFound(NotFound):
+    """There is no such file in a container; ``why`` it is not known to be there, where that is not the same."""
+
+    def __init__(self, path: str, ref: str, why: str = "") -> None:
+        super().__init__(f"Could not find the file {path} in container {ref}" + (f": {why}" if why else ""))
 
 
 class PortAllocated(System):

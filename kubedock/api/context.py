@@ -1,8 +1,10 @@
 """What a view may use of its surroundings: the engine, the asked version, the request's body, and its client's leaving."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from flask import Response, after_this_request, current_app, request
+from werkzeug.exceptions import ClientDisconnected
 
 from kubedock.api.paths import VERSION_KEY
 from kubedock.dockerapi import query, versions
@@ -18,6 +20,8 @@ BODY_LIMIT = 16 << 20
 """Bytes of JSON that are read at most; the largest that clients send are a few hundred KiB."""
 
 _BLOCK = 1 << 20
+_STREAMED = 256 * 1024
+"""Bytes of a body that is passed on: read in larger blocks, its first ones would wait for long."""
 
 
 def version_tuple(text: str) -> versions.Version:
@@ -67,6 +71,15 @@ def body() -> dict[str, Any]:
 def required_body() -> dict[str, Any]:
     """The request's JSON object, where Docker refuses a request without one."""
     return query.mapping(query.body(_read()))
+
+
+def blocks() -> Iterator[bytes]:
+    """The request's body as it comes, never held. InvalidParameter where the client leaves in its middle."""
+    try:
+        while block := request.stream.read(_STREAMED):
+            yield block
+    except (OSError, ClientDisconnected) as error:
+        raise InvalidParameter("the request's body has ended early") from error
 
 
 def drain() -> None:

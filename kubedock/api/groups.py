@@ -1,11 +1,12 @@
 """All groups of operations, and the compatibility table that they make together."""
 
-from kubedock.api import containers, events, execs, images, networks, system, unsupported, volumes
+from kubedock.api import archives, containers, events, execs, images, networks, system, unsupported, volumes
 from kubedock.api.operation import Group, Row
 
 GROUPS: tuple[Group, ...] = (
     system.group,
     containers.group,
+    archives.group,
     execs.group,
     images.group,
     networks.group,

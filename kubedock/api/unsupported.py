@@ -46,21 +46,6 @@ LATER: tuple[tuple[str, str, str], ...] = (
         "GET /containers/<ref>/attach/ws",
         "attach over a WebSocket is not supported: use POST /containers/{id}/attach",
     ),
-    (
-        "ContainerArchiveInfo",
-        "HEAD /containers/<ref>/archive",
-        "copying files from and to a container is not supported yet",
-    ),
-    (
-        "ContainerArchive",
-        "GET /containers/<ref>/archive",
-        "copying files from a container is not supported yet: use kubectl cp where the image has tar",
-    ),
-    (
-        "PutContainerArchive",
-        "PUT /containers/<ref>/archive",
-        "copying files to a container is not supported yet: put them into the image, or use kubectl cp where the image has tar",
-    ),
     ("ImageBuild", "POST /build", "build is not supported: build and push the image elsewhere, then run it from its registry"),
     ("Session", "POST /session", "BuildKit sessions are not supported: nothing is built here"),
     ("ImagePush", "POST /images/<name>/push", "push is not supported: the nodes hold the images, and Kubernetes cannot push them"),

@@ -11,6 +11,7 @@ from typing import Any
 
 from kubedock.cluster import statuses
 from kubedock.cluster.api import ObjectApi
+from kubedock.cluster.fake_files import FileProgram, file_program
 from kubedock.cluster.fake_kubelet import NODE, FakeKubelet
 from kubedock.cluster.fake_program import NotStarted, Program
 from kubedock.cluster.fake_streams import FakeChannels, FakeLogStream
@@ -54,6 +55,8 @@ class FakeCluster:
         self._streams_lock = threading.Lock()
         self._logs: list[FakeLogStream] = []
         self._channels: list[FakeChannels] = []
+        self.input_ends = True
+        """Execs' input can be ended, as from Kubernetes 1.30 on."""
         self._store.insert("Namespace", {"metadata": {"name": namespace}, "status": {"phase": "Active"}})
         self._store.insert("Node", _node())
 
@@ -189,7 +192,7 @@ class FakeCluster:
         self._admit("exec", "Pod", pod)
         del tty
         with self._store.lock:
-            program: Program | None = None
+            program: Program | FileProgram | None = None
 
             def given(channels: FakeChannels, data: bytes | None) -> None:
                 with self._store.lock:
@@ -199,6 +202,7 @@ class FakeCluster:
 
             running = self.kubelet.running(pod, container)
             channels = self._opened(FakeChannels(given if stdin else None))
+            channels.input_ends = self.input_ends
             if running is None:
                 channels.finish(statuses.no_container(container))
                 return channels
@@ -206,7 +210,8 @@ class FakeCluster:
             try:
                 if WITHOUT_TOOLS in image:
                     raise NotStarted(f'exec: "{argv[0]}": executable file not found in $PATH: unknown')
-                program = Program(argv, channels.put, kill=lambda signal: self.kubelet.deliver(pod, signal))
+                copying = file_program(argv, running.files, channels.put)
+                program = copying or Program(argv, channels.put, kill=lambda signal: self.kubelet.deliver(pod, signal))
             except NotStarted as error:
                 channels.finish(statuses.cannot_exec(str(error)))
                 return channels
@@ -333,7 +338,7 @@ def _node() -> Json:
     }
 
 
-def _end(channels: FakeChannels, program: Program) -> None:
+def _end(channels: FakeChannels, program: Program | FileProgram) -> None:
     if program.code is not None:
         channels.finish(statuses.exited(program.code))
 

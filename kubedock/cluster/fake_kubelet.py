@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from kubedock.cluster.fake_files import FakeFiles, missing_config_map, mounted
 from kubedock.cluster.fake_images import malformed, missing
 from kubedock.cluster.fake_program import NotStarted, Program
 from kubedock.cluster.fake_streams import FakeLog
@@ -48,6 +49,7 @@ class Run:
     restarts: int = 0
     synced: bool = False
     ip: str = ""
+    files: FakeFiles = field(default_factory=FakeFiles)
 
 
 class FakeKubelet:
@@ -119,7 +121,7 @@ class FakeKubelet:
         with self._store.lock:
             self.schedule(pod)
             run = self._of(pod)
-            if run.state == "scheduled" and self._image_there(pod):
+            if run.state == "scheduled" and self._volumes_there(pod) and self._image_there(pod):
                 self._begin(pod, run)
 
     event_only = start
@@ -180,6 +182,10 @@ class FakeKubelet:
         """The signals that its main process has got."""
         program = self._of(pod).program
         return list(program.signals) if program is not None else []
+
+    def files(self, pod: str) -> FakeFiles:
+        """The files of its container, as they are now."""
+        return self._of(pod).files
 
     def pods(self) -> list[str]:
         """Names of the pods that are on the node, or wait for it; oldest first."""
@@ -343,6 +349,13 @@ class FakeKubelet:
         name = f"{pod}.{self._events:016x}"
         self._store.insert("Event", pod_event(item, name, reason, message, timestamp(self._now()), container=of, warning=warning))
 
+    def _volumes_there(self, pod: str) -> bool:
+        """ConfigMaps must exist before their pod's containers; the kubelet tries again later."""
+        missing = missing_config_map(self._pod(pod)["spec"], lambda name: self._store.peek("ConfigMap", name))
+        if missing:
+            self._event(pod, "FailedMount", missing, warning=True)
+        return not missing
+
     def _image_there(self, pod: str) -> bool:
         """Pull: events and status of the failures that no retry heals."""
         image, policy = self._image(pod), self._main(self._pod(pod)).get("imagePullPolicy", "IfNotPresent")
@@ -370,6 +383,7 @@ class FakeKubelet:
         if not run.ip:
             self._addresses += 1
             run.ip = f"{self.network}.{self._addresses // 250}.{self._addresses % 250 + 1}"
+        run.files = mounted(self._pod(pod)["spec"], main, lambda name: self._store.find("ConfigMap", name))
         self._event(pod, "Created", f"Created container: {main['name']}")
         run.started_at, run.finished = self._now(), None
         try:

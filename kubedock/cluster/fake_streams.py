@@ -139,6 +139,7 @@ class FakeChannels:
         self._finished = False
         self._on_input = on_input
         self.eof = self.cut = False
+        self.input_ends = True
         self.resized: list[bytes] = []
 
     def put(self, channel: int, data: bytes) -> None:
@@ -201,9 +202,9 @@ class FakeChannels:
 
     def close_channel(self, channel: int) -> bool:
         """See Channels."""
-        if channel == STDIN and self._on_input is not None:
+        if self.input_ends and channel == STDIN and self._on_input is not None:
             self._on_input(self, None)
-        return True
+        return self.input_ends
 
     def ping(self) -> None:
         """See Channels."""

@@ -73,6 +73,10 @@ class Channels(Protocol):
         """The peer has ended."""
 
     @property
+    def input_ends(self) -> bool:
+        """The peer can be told of the end of its input; False for protocol v4."""
+
+    @property
     def cut(self) -> bool:
         """It has ended without saying so: the connection broke."""
 

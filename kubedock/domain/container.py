@@ -146,6 +146,7 @@ class ContainerRecord:
     run. ``outcome`` is that of the run when it has ended. ``stopped`` says that the user ended it (unless-stopped and
     on-failure do not bring it back then). ``restarting`` says that the policy will start the next run. ``published``
     is what is listened on for the run; after its end it is only remembered, so that the next run gets the same numbers.
+    ``with_files``: the current run has files that were put before its start, in a ConfigMap named as its object.
     ``with_login``: the run's image is pulled with a login of its own, in a Secret named as its object.
     """
 
@@ -165,6 +166,7 @@ class ContainerRecord:
     removing: bool = False
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
     published: tuple[Published, ...] = ()
+    with_files: bool = False
     with_login: bool = False
 
     @property

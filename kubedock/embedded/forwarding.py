@@ -12,6 +12,8 @@ CHUNK = 256 * 1024
 class Forwarded:
     """See Channels: the connection's bytes are on DATA. The end of either side is the end of both."""
 
+    input_ends = False
+
     def __init__(self, connection: socket.socket) -> None:
         """Take a connected socket."""
         connection.settimeout(0)

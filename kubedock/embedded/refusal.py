@@ -7,6 +7,8 @@ from typing import Self
 class Refusal:
     """See Channels."""
 
+    input_ends = True
+
     def __init__(self, channel: int, text: bytes) -> None:
         self._left = [(channel, text)]
         self._fd = os.eventfd(1, os.EFD_CLOEXEC | os.EFD_NONBLOCK)

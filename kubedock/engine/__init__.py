@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from kubedock.engine.archives import Archives
 from kubedock.engine.companions import Companions
 from kubedock.engine.containers import Containers
 from kubedock.engine.core import Core
@@ -34,6 +35,7 @@ class Engine:
     events: EventBus
     system: System
     workloads: Workloads
+    archives: Archives
 
     @classmethod
     def of(cls, core: Core) -> "Engine":
@@ -50,4 +52,5 @@ class Engine:
         system = System(core, images=images, networks=networks, volumes=volumes)
         logs, execs = Logs(core, lifecycle), Execs(core, lifecycle)
         HealthChecks(core, lifecycle, execs)
-        return cls(core, containers, logs, execs, images, networks, volumes, core.events, system, workloads)
+        archives = Archives(core, lifecycle)
+        return cls(core, containers, logs, execs, images, networks, volumes, core.events, system, workloads, archives)

@@ -255,6 +255,7 @@ class Containers:
         if gone is not None:
             self._lifecycle.gone(gone)
         self._core.sessions.forget(record.id)
+        self._core.files.forget(record.id)
         self._core.sessions.once_unread(record.id, lambda: self._core.archive.forget(record.id))
         if volumes:
             self._release(record)

@@ -22,6 +22,7 @@ from kubedock.engine.events import EventBus
 from kubedock.kube.manifest import PodDefaults
 from kubedock.registry.inspector import Inspector
 from kubedock.state.archive import LogArchive
+from kubedock.state.files import FileStore
 from kubedock.state.logins import Logins
 from kubedock.state.sessions import Bell, Sessions
 from kubedock.state.store import Store
@@ -86,6 +87,7 @@ class Core:
     port_mode: PortMode = "auto"
     gateway: str = "127.0.0.1"
     warnings: Sequence[str] = ()
+    files: FileStore = field(default_factory=FileStore)
     inspector: Inspector | None = None
     platform: str = "linux/amd64"
     logins: Logins = field(default_factory=Logins)

@@ -89,12 +89,12 @@ class Workloads:
         if record.spec.workload == "inside":
             self.inside.begin(record)
             return
-        names = labels_of(self._core, record)
+        names, kept = labels_of(self._core, record), self.companions.files(record)
         record = linked(self._core, record)
         if record.spec.workload == "deployment":
-            self._core.cluster.create("Deployment", deployment_manifest(record, defaults, names))
+            self._core.cluster.create("Deployment", deployment_manifest(record, defaults, names, kept))
         else:
-            self._core.watcher.expect(self._core.cluster.create("Pod", pod_manifest(record, defaults, names)))
+            self._core.watcher.expect(self._core.cluster.create("Pod", pod_manifest(record, defaults, names, kept)))
 
     def pod_of(self, record: ContainerRecord) -> str | None:
         """The pod that runs the record's run, as far as it is known."""

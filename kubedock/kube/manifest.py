@@ -15,7 +15,8 @@ from typing import Any
 from kubedock.cluster import Json
 from kubedock.domain import names
 from kubedock.domain.container import ContainerRecord, ContainerSpec, Resources, Security
-from kubedock.kube import labels, mounts, template
+from kubedock.domain.kept import NOTHING, Kept
+from kubedock.kube import files, labels, mounts, template
 from kubedock.kube.security import PodSecurity, restricted
 from kubedock.kube.sizing import sized
 
@@ -54,9 +55,14 @@ class PodDefaults:
     active_deadline_seconds: int | None = None
 
 
-def pod_manifest(record: ContainerRecord, defaults: PodDefaults, names_held: Mapping[str, str] = labels.NONE) -> Json:
-    """The Pod of the record's current run; it ends once. ``names_held`` are labels by which its names find it."""
-    spec = _pod_spec(record, defaults)
+def pod_manifest(
+    record: ContainerRecord, defaults: PodDefaults, names_held: Mapping[str, str] = labels.NONE, kept: Kept = NOTHING
+) -> Json:
+    """The Pod of the record's current run; it ends once.
+
+    ``names_held`` are labels by which its names find it; ``kept`` files are mounted from its ConfigMap.
+    """
+    spec = _pod_spec(record, defaults, kept)
     if defaults.active_deadline_seconds is not None:
         spec["activeDeadlineSeconds"] = defaults.active_deadline_seconds
     return {
@@ -67,12 +73,14 @@ def pod_manifest(record: ContainerRecord, defaults: PodDefaults, names_held: Map
     }
 
 
-def deployment_manifest(record: ContainerRecord, defaults: PodDefaults, names_held: Mapping[str, str] = labels.NONE) -> Json:
+def deployment_manifest(
+    record: ContainerRecord, defaults: PodDefaults, names_held: Mapping[str, str] = labels.NONE, kept: Kept = NOTHING
+) -> Json:
     """The Deployment of the record's current run: one pod (with ``names_held``, too), brought back whenever it ends.
 
     It takes no activeDeadlineSeconds (the API server refuses it).
     """
-    spec = _pod_spec(record, defaults)
+    spec = _pod_spec(record, defaults, kept)
     spec.pop("activeDeadlineSeconds", None)
     metadata = _metadata(record, defaults, names_held)
     ours = (labels.CONTAINER, labels.RUN)
@@ -103,27 +111,28 @@ def _metadata(record: ContainerRecord, defaults: PodDefaults, names_held: Mappin
     }
 
 
-def _pod_spec(record: ContainerRecord, defaults: PodDefaults) -> Json:
+def _pod_spec(record: ContainerRecord, defaults: PodDefaults, kept: Kept) -> Json:
     yielding: Json = {
         "enableServiceLinks": False,
         "automountServiceAccountToken": False,
         "containers": [{"name": MAIN, "imagePullPolicy": defaults.pull_policy}],
     }
     under = template.merge(yielding, template.pod_parts(defaults.template)["spec"])
-    merged = template.merge(under, _asked(record, defaults))
+    merged = template.merge(under, _asked(record, defaults, kept))
     main = next(one for one in merged["containers"] if one["name"] == MAIN)
     main["resources"] = sized(main.get("resources", {}), _limits(record.spec.resources), defaults)
     return restricted(merged) if defaults.pod_security == "restricted" else merged
 
 
-def _asked(record: ContainerRecord, defaults: PodDefaults) -> Json:
+def _asked(record: ContainerRecord, defaults: PodDefaults, kept: Kept) -> Json:
     """What the settings and Docker ask for; nothing stands in it that nobody asked."""
     spec = record.spec
     volumes, mounted = mounts.volumes_and_mounts(spec)
+    file_volumes, file_mounts = files.volume_and_mounts(record, kept)
     return _given(
         {
-            "containers": [{**_main(record, defaults), **_given({"volumeMounts": mounted})}],
-            "volumes": volumes,
+            "containers": [{**_main(record, defaults), **_given({"volumeMounts": mounted + file_mounts})}],
+            "volumes": volumes + file_volumes,
             "terminationGracePeriodSeconds": spec.stop_timeout if spec.stop_timeout >= 0 else FOREVER,
             "hostname": names.hostname(spec.hostname) or record.short_id,
             "hostAliases": _host_aliases(spec.extra_hosts),

@@ -31,6 +31,7 @@ RIGHTS = (
         ("create", "get", "patch", "delete", "deletecollection"),
         "restart policies always and unless-stopped",
     ),
+    Right("", "configmaps", ("create", "delete", "deletecollection"), "files that are put into a container before its start"),
     Right(
         "",
         "services",

@@ -28,7 +28,7 @@ Channels = TypeVar("Channels", bound="WebSocketChannels")
 def upgrade_headers(protocols: Sequence[str]) -> dict[str, str]:
     """What asks for a WebSocket with channels, by the first of these protocols that the cluster speaks."""
     return {
-        "Accept": "*/*",  # of a port-forward, the kubelet offers no JSON
+        "Accept": "*/*",  # of a port-forward the kubelet offers no JSON, and before Kubernetes 1.30 of no exec either
         "Upgrade": "websocket",
         "Connection": "Upgrade",
         "Sec-WebSocket-Version": "13",
@@ -79,6 +79,11 @@ class WebSocketChannels:
     def eof(self) -> bool:
         """See Channels."""
         return self._protocol.eof
+
+    @property
+    def input_ends(self) -> bool:
+        """See Channels."""
+        return self._protocol.subprotocol == V5
 
     @property
     def cut(self) -> bool:

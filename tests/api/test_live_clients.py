@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.clients import DockerCli
 from tests.support.live import LiveServer
+from tests.support.tars import archive, contents, member
 from tests.support.waiting import eventually
 
 ARGV = (sys.executable, "-m", "gunicorn", "-c", "python:kubedock.server.config", "tests.support.live_engine:app")
@@ -116,6 +117,23 @@ def test_docker_py_execs(client):
     assert found == [(number, b"%d\n" % number) for number in range(20)]
 
 
+@pytest.mark.parametrize("start", [True, False])
+def test_docker_py_copies(client, start):
+    """Into a container that runs and one that does not; out of it in pieces."""
+    made = client.containers.create("alpine", ["sleep", "100"])
+    if start:
+        made.start()
+    data = {"a": b"1" * 300_000, "b": b""}
+    assert made.put_archive("/opt", archive(member("d", None), *(member(f"d/{name}", text) for name, text in data.items())))
+    chunks, told = made.get_archive("/opt/d")
+    assert contents(b"".join(chunks)) == {"d": None, "d/a": b"1" * 300_000, "d/b": b""}
+    assert (told["name"], told["mode"]) == ("d", 1 << 31 | 0o755)
+    with pytest.raises(docker.errors.NotFound, match="Could not find the file /nosuch in container"):
+        made.get_archive("/nosuch")
+    with pytest.raises(docker.errors.APIError, match="invalid tar header"):
+        made.put_archive("/opt", b"x" * 2000)
+
+
 def test_docker_py_knows_what_there_is_not(client):
     """By type of error."""
     with pytest.raises(docker.errors.ImageNotFound):
@@ -192,6 +210,24 @@ def test_the_command_execs(cli):
     assert cli.inspect(name, "len .ExecIDs") == "1"
     cli.ok("stop", "-t", "0", name)
     assert "is not running" in cli("exec", name, "true").err
+
+
+@pytest.mark.parametrize("start", [True, False])
+def test_the_command_copies(cli, tmp_path, start):
+    """Files and directories, in and out, and as a stream."""
+    name = cli.name()
+    cli.ok(*(("run", "-d") if start else ("create",)), "--name", name, "alpine", "sleep", "100")
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    (tmp_path / "in" / "deep" / "f").write_text("hello")
+    cli.ok("cp", str(tmp_path / "in"), f"{name}:/tmp")
+    cli.ok("cp", str(tmp_path / "in" / "deep" / "f"), f"{name}:/etc/renamed")
+    cli.ok("cp", f"{name}:/tmp/in", str(tmp_path / "out"))
+    assert (tmp_path / "out" / "deep" / "f").read_text() == "hello"
+    cli.ok("cp", f"{name}:/etc/renamed", str(tmp_path / "again"))
+    assert (tmp_path / "again").read_text() == "hello"
+    assert "hello" in cli.ok("cp", f"{name}:/etc/renamed", "-")
+    assert "Could not find the file /nosuch in container" in cli("cp", f"{name}:/nosuch", str(tmp_path)).err
+    assert f"No such container: no{name}" in cli("cp", str(tmp_path / "in"), f"no{name}:/tmp").err
 
 
 def test_the_command_lives_with_a_detached_container(cli):

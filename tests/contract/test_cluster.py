@@ -11,12 +11,16 @@ import pytest
 from kubedock.cluster import Channels, Cluster, Kind, LogOptions
 from kubedock.cluster.fake import FakeCluster
 from kubedock.cluster.protocol import DATA, FAILURE
+from kubedock.domain.files import file_path
+from kubedock.domain.filetools import ABSENT, ENDED, NO_DIRECTORY, checking, extracting, reading
 from kubedock.embedded.cluster import EmbeddedCluster
 from kubedock.embedded.fake import FakeRuntime
 from kubedock.errors import Conflict, Gone, InvalidParameter, NotFound, Unavailable
+from kubedock.streams import tar
 from kubedock.streams.channels import ExitStatus, exit_status
 from tests.support.embedded import embedded_cluster
 from tests.support.runtimes import embedded_tools, running, tiny_images
+from tests.support.tars import contents, of_files
 from tests.support.waiting import converse, eventually, gathered, in_thread
 
 
@@ -656,6 +660,73 @@ def test_attach_sees_what_comes(cluster: Cluster, pod: Callable[..., str]) -> No
 
     assert heard[1] == b"hello\n"
     assert ended(cluster, name)["exitCode"] == 0
+
+
+# --- copying ---------------------------------------------------------------------------------------------------------
+
+
+def told(cluster: Cluster, pod: str, argv: list[str], sent: bytes = b"", *, until: bytes = b"") -> tuple[bytes, bytes, int]:
+    """Run a script that takes input: its output, what it says, and its exit code.
+
+    Its input ends at once, or when it has said ``until``.
+    """
+    out, said, code = b"", b"", 0
+    with cluster.exec(pod, argv, stdin=True) as channels:
+        channels.send(0, sent)
+        waiting = until != b"" or not channels.close_channel(0)
+        for channel, data in converse(channels):
+            out, said = out + data * (channel == 1), said + data * (channel == 2)
+            code = exit_status(data).code if channel == 3 else code
+            if waiting and until in said:
+                waiting = not channels.close_channel(0)
+    return out, said, code
+
+
+FILES = {"d/a": b"1" * 1000, "d/b": b""}
+
+
+def test_files_are_checked_extracted_and_read(cluster: Cluster, pod: Callable[..., str]) -> None:
+    """The scripts of ``domain.filetools``, and what a container has of them."""
+    name = pod("sleep", "100")
+    questions = b"directory\nd\nother\ne\nother\na\n"
+
+    assert told(cluster, name, checking("/tmp", keep=True), questions) == (b"ready\nok\nok\nok\n", b"", 0)
+    assert told(cluster, name, extracting("/tmp", own=False, as_text=False), of_files(FILES)) == (b"", b"", 0)
+    questions = b"other\nd\ndirectory\nd/a\n"
+    assert told(cluster, name, checking("/tmp", keep=True), questions) == (b"ready\ndirectory\nother\n", b"", 0)
+
+    out, said, code = told(cluster, name, reading(file_path("/tmp/d")), until=ENDED.encode())
+    assert (said, code) == (f"{ENDED}0\n".encode(), 0)
+    assert contents(out) == {"d": None, **FILES}
+    assert told(cluster, name, reading(file_path("/tmp/nosuch"))) == (b"", b"", ABSENT)
+    assert told(cluster, name, reading(file_path("/tmp/d/a/"))) == (b"", b"", NO_DIRECTORY)
+    assert told(cluster, name, checking("/tmp/nosuch", keep=True)) == (b"", b"", ABSENT)
+
+
+def test_files_of_a_config_map_are_mounted_one_by_one(cluster: Cluster, pod: Callable[..., str], label: str) -> None:
+    """Beside the image's own, with their permissions; a pod waits for its ConfigMap."""
+    name = f"c-{secrets.token_hex(4)}"
+    main = {
+        "name": "main",
+        "image": "alpine",
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["sleep", "100"],
+        "volumeMounts": [{"name": "f", "mountPath": "/etc/new/x y", "subPath": "k", "readOnly": True}],
+    }
+    source = {"name": name, "items": [{"key": "k", "path": "k", "mode": 0o640}]}
+    waits = pod(containers=[main], volumes=[{"name": "f", "configMap": source}], started=False)
+    eventually(
+        lambda: [e for e in cluster.list("Event").items if e["reason"] == "FailedMount" and e["involvedObject"]["name"] == waits]
+    )
+    manifest = {"metadata": {"name": name, "labels": {"test": label}}, "immutable": True, "binaryData": {"k": "AP8="}}
+    cluster.create("ConfigMap", manifest)
+
+    runs = pod(containers=[main], volumes=[{"name": "f", "configMap": source}])
+
+    out, _, _ = told(cluster, runs, reading(file_path("/etc/new/x y")), until=ENDED.encode())
+    [entry, *data] = tar.read([out])
+    assert isinstance(entry, tar.Entry)
+    assert (entry.name, entry.mode, data) == ("x y", 0o640, [b"\0\xff"])
 
 
 def test_a_service_has_a_stricter_name_than_others(cluster: Cluster, label: str) -> None:

@@ -272,6 +272,7 @@ def test_frames_that_come_with_the_head(serve: Serve) -> None:
     cluster, server = serve(upgraded("Sec-WebSocket-Protocol: v4.channel.k8s.io\r\n", then))
 
     with cluster.exec("p", ["echo", "a b"], stdin=True) as channels:
+        assert not channels.input_ends
         assert not channels.close_channel(0)
         assert list(converse(channels)) == [(1, b"early"), (3, b'{"status":"Success"}')]
         assert channels.unsent == 0 or channels.eof
@@ -285,6 +286,7 @@ def test_a_terminal_has_one_output(serve: Serve) -> None:
     cluster, server = serve(upgraded("Sec-WebSocket-Protocol: v5.channel.k8s.io\r\n", lambda connection, _: None))
 
     with cluster.attach("p", stdin=True, tty=True) as channels:
+        assert channels.input_ends
         assert channels.close_channel(0)
         channels.flush()
         assert list(converse(channels)) == []

@@ -51,6 +51,14 @@ def test_bytes_behind_the_request_are_not_a_client_that_leaves(server: LiveServe
         assert before["open"] == 1
 
 
+def test_a_reply_that_breaks_off_does_not_look_whole(server: LiveServer) -> None:
+    """The connection ends without the mark that ends a chunked reply, and nothing is wrong with the server."""
+    with server.ask(b"GET /cut HTTP/1.1\r\nHost: x\r\n\r\n") as sock:
+        assert b"transfer-encoding: chunked" in read_head(sock).lower()
+        assert read_all(sock) == b"6\r\na part\r\n"
+    assert "Traceback" not in server.log
+
+
 def test_clients_that_keep_their_end_open_do_not_stall_others(server: LiveServer) -> None:
     """gunicorn lingers for two seconds when it closes; that must not be on the loop that accepts."""
     lazy = [server.ask(b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") for _ in range(10)]

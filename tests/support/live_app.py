@@ -4,6 +4,7 @@ The environment variables LIVE_FAIL (a sentence: the start fails), LIVE_STOP (se
 (a file that the stop writes) decide its life.
 """
 
+import errno
 import json
 import os
 import queue
@@ -135,6 +136,12 @@ class LiveApp:
                 stop()
 
         return Hijack(run)
+
+    def on_cut(self, _environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
+        """A reply that breaks off, as what is of no use in part does."""
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        yield b"a part"
+        raise ConnectionResetError(errno.ECONNRESET, "a reply ends early")
 
     def on_broken(self, _environ: dict[str, Any], _start_response: Callable[..., Any]) -> Hijack:
         """A mistake after the head."""

@@ -138,6 +138,8 @@ class AttachSocket:
 class LocalChannels:
     """See Channels. With a process its end is the end; without, that of the output is, and the status Success."""
 
+    input_ends = True
+
     def __init__(self, sources: Sequence[Source], sink: Sink | None, process: Process, *, ends_with_output: bool = False) -> None:
         self._poll = select.epoll()
         self._sources = {source.fileno(): source for source in sources}
