@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kubedock.cluster import statuses
+from kubedock.cluster.fake_files import FakeFiles, FileProgram, file_program
 from kubedock.cluster.fake_images import malformed, missing
 from kubedock.cluster.fake_program import SIGNALS, NotStarted, Program
 from kubedock.cluster.fake_streams import FakeChannels
@@ -32,6 +33,7 @@ from kubedock.embedded.runtime import (
     StartError,
 )
 from kubedock.errors import NotFound
+from kubedock.streams.tar import DIRECTORY, Entry
 
 FAILED = (
     "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed:"
@@ -50,6 +52,7 @@ class Running:
     program: Program
     listeners: list[FakeChannels] = field(default_factory=list)
     reported: bool = False
+    files: FakeFiles = field(default_factory=FakeFiles)
 
 
 class FakeRuntime:
@@ -186,7 +189,7 @@ class FakeRuntime:
             if self.failures:
                 raise self.failures.pop(0)
             spec.log.touch()
-            running = Running(spec, on_exit, self._program(spec))
+            running = Running(spec, on_exit, self._program(spec), files=_files(spec))
             self.containers[spec.id] = running
             running.program.go()
             self._look(running)
@@ -245,7 +248,7 @@ class FakeRuntime:
         del tty
         with self._lock:
             running = self._running(container_id)
-            program: Program | None = None
+            program: Program | FileProgram | None = None
 
             def given(channels: FakeChannels, data: bytes | None) -> None:
                 with self._lock:
@@ -260,7 +263,7 @@ class FakeRuntime:
 
             channels = FakeChannels(given if stdin else None)
             try:
-                program = Program(argv, channels.put, kill=kill)
+                program = file_program(argv, running.files, channels.put) or Program(argv, channels.put, kill=kill)
             except NotStarted as error:
                 channels.finish(statuses.cannot_exec(str(error)))
                 return channels
@@ -314,6 +317,17 @@ class FakeRuntime:
                 program.feed(data)
 
 
-def _finish(channels: FakeChannels, program: Program) -> None:
+def _files(spec: ContainerSpec) -> FakeFiles:
+    """The image's, and what is mounted, as it is at the start."""
+    files = FakeFiles()
+    for mount in spec.mounts:
+        if mount.source.is_file():
+            files.write(mount.target, mount.source.read_bytes(), mount.source.stat().st_mode & 0o7777)
+        else:
+            files.put(mount.target, Entry("", DIRECTORY, mode=0o777))
+    return files
+
+
+def _finish(channels: FakeChannels, program: Program | FileProgram) -> None:
     if program.code is not None:
         channels.finish(statuses.exited(program.code))

@@ -31,7 +31,7 @@ def extract(core: Core, place: Place, wanted: Extraction, chunks: Iterable[bytes
         argv = extracting(directory, own=wanted.own, as_text=not checker.input_ends)
         with ImageProgram(connect(core, place, argv), cancel) as program:
             parts = tar.to_extract(tar.read(compression.plain(chunks)), directory)
-            _send(program, tar.gathered(tar.write(_checked(parts, checker, directory))))
+            _send(program, tar.gathered(tar.write(_checked(parts, checker, place))))
             status = program.wait()
             if status.message:
                 raise ending(program, place)
@@ -68,10 +68,10 @@ def base64_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
     yield base64.encodebytes(rest) + b"\n\n"
 
 
-def _checked(parts: Iterable[tar.Part], checker: ImageProgram, directory: str) -> Iterator[tar.Part]:
+def _checked(parts: Iterable[tar.Part], checker: ImageProgram, place: Place) -> Iterator[tar.Part]:
     """An archive's parts, once nothing in the container is in their way."""
     for batch in _batches(parts):
-        _check([part for part in batch if isinstance(part, tar.Entry)], checker, directory)
+        _check([part for part in batch if isinstance(part, tar.Entry)], checker, place)
         checker.keep_alive()
         yield from batch
 
@@ -88,8 +88,9 @@ def _batches(parts: Iterable[tar.Part]) -> Iterator[list[tar.Part]]:
         yield batch
 
 
-def _check(entries: Sequence[tar.Entry], checker: ImageProgram, directory: str) -> None:
+def _check(entries: Sequence[tar.Entry], checker: ImageProgram, place: Place) -> None:
     """Have what is in the way of these entries removed, or raise for it. Names of several lines are left to tar."""
+    directory = place.path.path
     asked = [entry for entry in entries if "\n" not in entry.name]
     if not asked:
         return
@@ -107,4 +108,4 @@ def _check(entries: Sequence[tar.Entry], checker: ImageProgram, directory: str) 
             case b"fixed":
                 raise Forbidden(f'cannot replace "{path}": {checker.said.strip()}')
             case _:
-                raise failure(checker.wait().code, checker.said)
+                raise ending(checker, place)

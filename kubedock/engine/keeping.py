@@ -19,8 +19,9 @@ BEFORE = "it has not run yet: of its files only those that were put into it are 
 AFTER = "it has ended, and its file system went with its pod: of its files only those that were put into it are known"
 INSTEAD = "start the container first, or put it into the image"
 READ_ONLY = {"volume": "mounted volume is marked read-only", "root": "container rootfs is marked read-only"}
-ENTRY_BYTES = 1024
-"""What an entry counts while an archive is read: its name takes memory, too."""
+TOO_MANY = f"at most {MOST_FILES} files can be put into a container that does not run: {INSTEAD}"
+MOST_ENTRIES = 2 * MOST_FILES
+"""Of one archive, directories included."""
 KINDS = {tar.SYMLINK: "a symbolic link", tar.LINK: "a hard link"}
 
 
@@ -33,16 +34,18 @@ def check_writable(record: ContainerRecord, path: str) -> None:
 
 def entries(chunks: Iterable[bytes], place: Place) -> Iterator[tuple[tar.Entry, bytes]]:
     """The entries of an archive, plain or compressed, with all their data. NotImplemented where that is too much."""
-    entry, data, size = None, bytearray(), 0
+    entry, data, size, count = None, bytearray(), 0, 0
     for part in tar.to_extract(tar.read(compression.plain(chunks)), place.path.path):
         if isinstance(part, bytes):
             data += part
             continue
         if entry is not None:
             yield entry, bytes(data)
-        size += part.size + ENTRY_BYTES
-        if size > MOST_BYTES + MOST_FILES * 2 * ENTRY_BYTES:
-            raise _too_large(part.name)
+        size, count = size + part.size, count + 1
+        if size > MOST_BYTES:
+            raise _too_large(posixpath.join(place.path.path, part.name))
+        if count > MOST_ENTRIES:
+            raise NotImplemented(TOO_MANY)
         entry, data = part, bytearray()
     if entry is not None:
         yield entry, bytes(data)
@@ -147,7 +150,7 @@ class _Keeper:
         if self._size > MOST_BYTES:
             raise _too_large(path)
         if len(self._files) > MOST_FILES:
-            raise NotImplemented(f"at most {MOST_FILES} files can be put into a container that does not run: {INSTEAD}")
+            raise NotImplemented(TOO_MANY)
 
     def result(self) -> Kept:
         """All that is kept now. NotImplemented for a directory of this archive that nothing would make."""

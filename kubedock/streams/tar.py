@@ -19,11 +19,14 @@ PIECE = 256 * 1024
 LONGEST_EXTENSION = 1 << 20
 """Bytes of one extended header (a long name, pax records): what is longer is no archive of anybody's files."""
 
+LONGEST_NAME = 16 * 1024
+"""Characters: no system has longer paths."""
 LONGEST_NUMBER = 15
 """Digits of a number in a pax record, which all of GNU's fields can hold."""
 
 INVALID = "archive/tar: invalid tar header"
 TRUNCATED = "unexpected EOF"
+TOO_LONG = "file name too long"
 
 FILE, DIRECTORY, LINK, SYMLINK = tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.LNKTYPE, tarfile.SYMTYPE
 _MODES: Mapping[bytes, int] = {
@@ -132,7 +135,9 @@ def _entry(info: tarfile.TarInfo, special: Mapping[str, str]) -> Entry:
     size = _number(special, "size", info.size) if kind == FILE else 0
     if size < 0:
         raise InvalidParameter(INVALID)
-    name = special.get("path", info.name)
+    name, link = special.get("path", info.name), special.get("linkpath", info.linkname)
+    if max(len(name), len(link)) > LONGEST_NAME:
+        raise InvalidParameter(TOO_LONG)
     return Entry(
         name=name.rstrip("/") if kind == DIRECTORY else name,
         kind=kind,
@@ -141,7 +146,7 @@ def _entry(info: tarfile.TarInfo, special: Mapping[str, str]) -> Entry:
         mtime=_number(special, "mtime", int(info.mtime)),
         uid=_number(special, "uid", info.uid),
         gid=_number(special, "gid", info.gid),
-        link=special.get("linkpath", info.linkname) if kind in (LINK, SYMLINK) else "",
+        link=link if kind in (LINK, SYMLINK) else "",
         device=(info.devmajor, info.devminor) if kind in (tarfile.CHRTYPE, tarfile.BLKTYPE) else (0, 0),
     )
 

@@ -80,7 +80,7 @@ def reading(image: Image, path: str) -> tuple[int, dict[str, bytes | str | None]
         said += line.decode()
     out, _ = process.communicate(timeout=20)
     code = process.returncode
-    assert filetools.ended(said) == (code if code < filetools.NO_TAR else None)
+    assert said == (f"{filetools.ENDED}{code}\n" if code < filetools.NO_TAR else "")
     return code, contents(out) if code == 0 else {}
 
 

@@ -19,6 +19,7 @@ from kubedock.domain.files import Extraction, FileStat
 from kubedock.domain.filetools import ENDED, NO_TOOLS
 from kubedock.domain.volume import Mount
 from kubedock.engine import Engine
+from kubedock.engine.archives import NO_FILES
 from kubedock.errors import (
     FileNotFound,
     Forbidden,
@@ -33,7 +34,7 @@ from kubedock.errors import (
 )
 from kubedock.streams import tar
 from kubedock.streams.cancel import Cancel
-from tests.support.running import engine_with_alpine, history, make, refused, run
+from tests.support.running import engine_with_alpine, history, make, put_container, refused, run
 from tests.support.tars import TIME, archive, contents, member, of_files
 
 NOISE = random.Random(3).randbytes(1000)
@@ -396,6 +397,14 @@ def test_a_container_that_ends_meanwhile(engine: Engine, cluster: FakeCluster) -
     cluster.refuse("Pod", "exec", NotFound("pods not found"))
     with refused(NotRunning, f"container {container} is not running"):
         got(engine, "/etc")
+
+
+def test_a_container_that_is_a_part_of_kubedock(engine: Engine) -> None:
+    """The reaper has no files, and gets no ConfigMap either."""
+    put_container(engine, "ryuk", spec=ContainerSpec("testcontainers/ryuk", workload="inside"))
+    for use in (lambda: got(engine, "/", "ryuk"), lambda: looked(engine, "/", "ryuk"), lambda: put(engine, "/", b"", "ryuk")):
+        with refused(NotImplemented, NO_FILES):
+            use()
 
 
 def test_unknown_containers(engine: Engine) -> None:

@@ -124,6 +124,7 @@ def test_no_bytes_are_worse_than_refused(noise: bytes, form: int, at: int, value
         (of_files({"a": b"12345"})[:600], tar.TRUNCATED),
         (of_files({LONG: b"1"})[:1536], tar.TRUNCATED),
         (archive(member("a", type=b"V")), "unhandled tar header type 86"),
+        (of_files({"a" * 20_000: b""}), tar.TOO_LONG),
     ],
 )
 def test_what_is_no_archive_is_refused(data: bytes, sentence: str) -> None:
