@@ -6,6 +6,7 @@ with the text that clients match on; the texts are those of moby's ``daemon`` pa
 
     KubedockError
     ├── InvalidParameter      400   what was asked makes no sense
+    ├── Unauthorized          401   a registry does not take the credentials
     ├── Forbidden             403   a rule or a missing right is in the way
     ├── NotFound              404
     ├── Conflict              409   the state of things is in the way
@@ -24,6 +25,10 @@ class KubedockError(Exception):
 
 class InvalidParameter(KubedockError):
     """What was asked makes no sense."""
+
+
+class Unauthorized(KubedockError):
+    """A registry does not take the credentials of a login."""
 
 
 class Forbidden(KubedockError):
@@ -77,6 +82,15 @@ class NoSuchImage(NotFound):
 
     def __init__(self, ref: str) -> None:
         super().__init__(f"No such image: {ref}")
+
+
+class WrongPlatform(NotFound):
+    """The image is known for another platform; the text makes clients pull it for theirs."""
+
+    def __init__(self, ref: str, wanted: str, actual: str) -> None:
+        super().__init__(
+            f"image with reference {ref} was found but does not match the specified platform: wanted {wanted}, actual: {actual}"
+        )
 
 
 class NoSuchNetwork(NotFound):

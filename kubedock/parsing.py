@@ -7,6 +7,7 @@ from decimal import Decimal
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -18,6 +19,8 @@ _DECIMAL = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15,
 _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 _OURS = frozenset({"kubedock", "kubedock.id", "kubedock.containerid", "kubedock.run", "app.kubernetes.io/managed-by"})
 _LONGEST = 366 * 24 * 3600.0
+_BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+_PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]*")
 _PULL_POLICIES = {
     "": "IfNotPresent",
     "default": "IfNotPresent",
@@ -53,6 +56,38 @@ class Share:
     limit: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """A registry that stands for others: ``url`` has the images whose names begin with ``prefix`` ("" is all of them).
+
+    Its path is what their repositories begin with there.
+    """
+
+    prefix: str
+    url: str
+
+    def __str__(self) -> str:
+        return f"{self.prefix}={self.url}" if self.prefix else self.url
+
+    @property
+    def host(self) -> str:
+        """``HOST[:PORT]``."""
+        return urlsplit(self.url).netloc
+
+    @property
+    def plain(self) -> bool:
+        """It speaks HTTP without TLS."""
+        return self.url.startswith("http:")
+
+    def serves(self, name: str) -> bool:
+        """Whether it has images of this name (registry and repository). ``quay.io/a`` is no prefix of ``quay.io/ab``."""
+        return not self.prefix or f"{name}/".startswith(f"{self.prefix}/")
+
+    def repository(self, name: str) -> str:
+        """What a repository is called there."""
+        return "/".join(filter(None, (urlsplit(self.url).path.strip("/"), name)))
+
+
 def text(given: str) -> str:
     """Anything on one line."""
     if any(ord(c) < 32 for c in given):
@@ -76,15 +111,6 @@ def word(*words: str) -> Callable[[str], str]:
     return parse
 
 
-def boolean(given: str) -> bool:
-    """Yes or no; nothing is no."""
-    if given.lower() in ("1", "true", "yes", "on"):
-        return True
-    if given.lower() in ("", "0", "false", "no", "off"):
-        return False
-    raise ValueError(f"{given!r} is neither true nor false")
-
-
 def folder(given: str) -> str:
     """The path of a folder, which may not be there yet; ``~`` is the home."""
     path = Path(text(given)).expanduser()
@@ -102,15 +128,6 @@ def network(given: str) -> IPv4Network:
     if not 8 <= found.prefixlen <= 28:
         raise ValueError(f"{given!r} must have between 8 and 28 bits")
     return found
-
-
-def mirrors(given: Sequence[str]) -> tuple[str, ...]:
-    """Registries that stand for others: ``http://127.0.0.1:5000``, ``docker.io=https://mirror.example/hub``."""
-    for one in given:
-        _, _, url = one.rpartition("=")
-        if re.fullmatch(r"(https?://)?[^/@\s=]+(/[^\s]*)?", url) is None:
-            raise ValueError(f"{one!r} is no mirror (write [PREFIX=]URL, such as http://127.0.0.1:5000)")
-    return tuple(given)
 
 
 def address(given: str) -> Address | None:
@@ -207,6 +224,46 @@ def name_prefix(given: str) -> str:
 def names(given: str) -> tuple[str, ...]:
     """``name[,name]``."""
     return tuple(dns_subdomain(part.strip()) for part in given.split(",") if part.strip())
+
+
+def boolean(given: str) -> bool:
+    """``true`` or ``false``, ``1`` or ``0``, ``yes`` or ``no``, ``on`` or ``off``."""
+    try:
+        return _BOOLEANS[given.lower()]
+    except KeyError:
+        raise ValueError(f"{given!r} is neither true nor false") from None
+
+
+def mirrors(given: Sequence[str]) -> tuple[Mirror, ...]:
+    """Registries that stand for others: ``http://127.0.0.1:5000``, ``docker.io=https://mirror.example/hub``."""
+    return tuple(_mirror(text(one.strip())) for one in given if one.strip())
+
+
+def _mirror(given: str) -> Mirror:
+    prefix, equals, _ = given.partition("://")[0].partition("=")
+    url = given.removeprefix(f"{prefix}=") if equals else given
+    parts = urlsplit(url if "://" in url else f"https://{url}")
+    known = parts.scheme in ("http", "https") and not parts.query and not parts.fragment and "@" not in parts.netloc
+    if not known or not _host(parts.netloc) or (equals and not _PREFIX.fullmatch(prefix)):
+        raise ValueError(f"{given!r} is no mirror (write [PREFIX=]URL, such as http://127.0.0.1:5000)")
+    return Mirror(prefix.strip("/") if equals else "", parts.geturl().rstrip("/"))
+
+
+def _host(netloc: str) -> bool:
+    """``HOST[:PORT]``."""
+    try:
+        parts = urlsplit(f"//{netloc}")
+        return bool(parts.hostname) and (parts.port is None or parts.port > 0) and not any(c.isspace() for c in netloc)
+    except ValueError:
+        return False
+
+
+def hosts(given: Sequence[str]) -> tuple[str, ...]:
+    """``HOST[:PORT]``, without a scheme."""
+    for host in given:
+        if "/" in host or "@" in host or not _host(host):
+            raise ValueError(f"{host!r} is not HOST or HOST:PORT")
+    return tuple(given)
 
 
 def pull_policy(given: str) -> str:

@@ -9,29 +9,40 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
+from kubedock import __version__
 from kubedock.background.drain import Drain
 from kubedock.background.health import Prober
 from kubedock.background.listeners import Listeners, own_addresses
 from kubedock.background.logfeed import LogFeeds
+from kubedock.background.lookups import Lookups
 from kubedock.background.reach import gateway
 from kubedock.background.tasks import Tasks
 from kubedock.background.watcher import Watcher
 from kubedock.cluster import Cluster, Kind
 from kubedock.domain.container import ContainerRecord
+from kubedock.domain.image import Reference
+from kubedock.domain.imageconfig import Layer, RegistryImage
 from kubedock.domain.network import Network
 from kubedock.domain.volume import Volume
 from kubedock.engine import Engine
-from kubedock.engine.core import Core, Limits, PortMode
+from kubedock.engine.core import Core, Limits, OwnImages, PortMode
 from kubedock.engine.events import EventBus
+from kubedock.engine.lookup import MISSING
 from kubedock.engine.networks import NetworkNameTaken
+from kubedock.engine.pullsecrets import PullSecrets
 from kubedock.engine.system import LOGS_ROTATE
 from kubedock.errors import Conflict, KubedockError, NameTaken, NoSuchContainer, NoSuchNetwork, NoSuchVolume, Unavailable
 from kubedock.kube import labels
 from kubedock.kube.gateway import KubeGateway
 from kubedock.kube.manifest import PodDefaults
+from kubedock.kube.nodes import platform
 from kubedock.kube.preflight import check
 from kubedock.parsing import Address
-from kubedock.settings import Settings
+from kubedock.registry.client import RegistryClient
+from kubedock.registry.credentials import AuthFile, Source
+from kubedock.registry.inspector import Inspector, Places
+from kubedock.registry.manifests import config_of
+from kubedock.settings import Settings, auth_files
 from kubedock.state.archive import LogArchive
 from kubedock.state.sessions import Bell, Sessions
 from kubedock.state.store import MemoryStore
@@ -62,6 +73,9 @@ class Options:
     port_mode: PortMode = "auto"
     cluster_url: str = ""
     warnings: tuple[str, ...] = ()
+    inspector: Inspector | None = None
+    platform: str = "linux/amd64"
+    own_images: OwnImages = lambda _: None
 
 
 class Runtime:
@@ -93,6 +107,7 @@ class Runtime:
             drain=self._drain,
             prober=self._prober,
             listeners=self._listeners,
+            lookups=Lookups(),
             defaults=options.defaults,
             limits=options.limits,
             workload=options.workload,
@@ -102,6 +117,9 @@ class Runtime:
             port_mode=options.port_mode,
             gateway=gateway(listening, options.cluster_url),
             warnings=options.warnings,
+            inspector=options.inspector,
+            platform=options.platform,
+            own_images=options.own_images,
         )
         self.engine = Engine.of(core)
 
@@ -109,7 +127,16 @@ class Runtime:
     def start(cls, settings: Settings) -> "Runtime":
         """Connect, check what kubedock needs, and run. KubedockError with one sentence when it cannot."""
         found = _embedded(settings) if settings.embedded else _connected(settings)
-        runtime = cls(found.cluster, replace(options_of(settings, found.url), warnings=found.warnings))
+        options = replace(
+            options_of(settings, found.url),
+            warnings=found.warnings,
+            inspector=_inspector(settings, found.cluster) if settings.inspector else None,
+            platform=platform(found.cluster, settings.node_selector),
+            own_images=found.own_images,
+        )
+        if not settings.inspector:
+            logger.warning("--no-inspector: images are taken on trust: their %s", MISSING)
+        runtime = cls(found.cluster, options)
         try:
             runtime.run()
         except BaseException:
@@ -142,16 +169,17 @@ class Runtime:
                 logger.warning("the clean-up did not end in time: objects with %s may be left", labels.selector(self._instance))
         self._watcher.stop(1.0)
         self.cluster.close()
+        if self.engine.core.inspector is not None:
+            self.engine.core.inspector.close()
 
     def _clean_up(self, deadline: float) -> None:
         """Deployments first, or their controllers would bring pods back; then all pods at once, then what belongs to them."""
         used = any(record.spec.workload == "deployment" for record in self.engine.core.containers.list())
-        core, names = self.engine.core, self.engine.networks.names
         kinds: tuple[tuple[Kind, bool], ...] = (
             ("Deployment", used),
             ("Pod", True),
-            ("Service", names.used),
-            ("ConfigMap", core.files.used),
+            ("Service", self.engine.networks.names.used),
+            *((kind, True) for kind in sorted(self.engine.workloads.companions.posted)),
         )
         try:
             self.engine.workloads.let_deployments_go()
@@ -173,12 +201,13 @@ class Runtime:
 
 
 class Found(NamedTuple):
-    """A cluster that can be used, how to say where it is, its URL if it has one, and what its users should know."""
+    """A cluster that can be used, how to say where it is, its URL if it has one, what its users should know, its own images."""
 
     cluster: Cluster
     where: str
     url: str = ""
     warnings: tuple[str, ...] = ()
+    own_images: OwnImages = lambda _: None
 
 
 def _connected(settings: Settings) -> Found:
@@ -196,7 +225,16 @@ def _embedded(settings: Settings) -> Found:
     from kubedock.embedded.opening import open_cluster  # noqa: PLC0415 - costs 0.2 s, for nothing on a real cluster
 
     cluster = open_cluster(settings)
-    return Found(cluster, f"on this machine by {cluster.runtime}", warnings=cluster.warnings)
+
+    def own_images(reference: Reference) -> RegistryImage | None:
+        found = cluster.own_image(reference.canonical, timeout=settings.pull_timeout)
+        if found is None:
+            return None
+        config = config_of({"os": "linux", "architecture": found.architecture, "config": found.config})
+        layers = (Layer("", found.size),)
+        return RegistryImage("", "", 0, "", found.id, config, layers, platform=f"linux/{found.architecture}")
+
+    return Found(cluster, f"on this machine by {cluster.runtime}", warnings=cluster.warnings, own_images=own_images)
 
 
 def options_of(settings: Settings, cluster_url: str = "") -> Options:
@@ -220,7 +258,12 @@ def options_of(settings: Settings, cluster_url: str = "") -> Options:
             labels=settings.label,
             active_deadline_seconds=settings.active_deadline_seconds,
         ),
-        limits=Limits(start=settings.timeout, pull=settings.pull_timeout, schedule=settings.schedule_timeout),
+        limits=Limits(
+            start=settings.timeout,
+            pull=settings.pull_timeout,
+            schedule=settings.schedule_timeout,
+            inspect=settings.inspector_timeout,
+        ),
         workload=settings.workload,
         publish_on=publish_on(settings.listen_addr),
         port_mode=settings.port_mode,
@@ -233,3 +276,9 @@ def publish_on(address: Address | None) -> tuple[str, ...]:
     if address is None:
         return LOOPBACK
     return EVERYWHERE if address.everywhere else (*LOOPBACK, address.host)
+
+
+def _inspector(settings: Settings, cluster: Cluster) -> Inspector:
+    sources: list[Source] = [*(AuthFile(path) for path in auth_files()), PullSecrets(cluster, settings.image_pull_secrets)]
+    places = Places(settings.registry_mirror, settings.insecure_registry, sources, last_word=settings.embedded)
+    return Inspector(RegistryClient(settings.insecure_registry, f"kubedock/{__version__}"), places)

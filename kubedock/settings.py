@@ -14,12 +14,13 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from ipaddress import IPv4Network
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
 from kubedock import parsing
 from kubedock.errors import InvalidParameter
-from kubedock.parsing import Address, Share
+from kubedock.parsing import Address, Mirror, Share
 
 PREFIX = "KUBEDOCK_"
 
@@ -30,8 +31,8 @@ Workloads = Literal["auto", "pod", "deployment"]
 PortModes = Literal["auto", "direct", "forward"]
 LogFormat = Literal["text", "json"]
 EmbeddedRuntime = Literal["auto", "runc", "chroot"]
-Shape = Literal["one", "pairs", "list", "flag"]
-"""How a setting is given: once, once per key, several times (a list), or by its bare option."""
+Shape = Literal["one", "flag", "list", "pairs"]
+"""Given once, switched on or off, given several times (a variable has commas), or once per key."""
 
 
 class SettingsError(InvalidParameter):
@@ -79,22 +80,30 @@ def _row(
     return field(default=value, metadata=row)
 
 
-def _pairs(parse: Callable[[Sequence[str]], Mapping[str, str]], help: str, *, variables: Sequence[str]) -> Any:
-    """A setting that is given once per key; its variables are prefixes of names that end in the key."""
-    row = {"parse": parse, "default": "", "help": help, "variables": variables, "metavar": "KEY=VALUE", "shape": "pairs"}
-    return field(default_factory=dict, metadata=row)
+def _flag(default: str, help: str, *, short: str = "") -> Any:
+    """A setting that is on or off: ``--name`` and ``--no-name``."""
+    row = {
+        "parse": parsing.boolean,
+        "default": default,
+        "help": help,
+        "short": short,
+        "variables": (),
+        "metavar": "",
+        "shape": "flag",
+    }
+    return field(default=parsing.boolean(default), metadata=row)
 
 
-def _several(parse: Callable[[Sequence[str]], tuple[str, ...]], help: str, *, metavar: str) -> Any:
-    """A setting that is given several times; its variable holds all, with commas between."""
+def _list(parse: Callable[[Sequence[str]], Any], help: str, *, metavar: str) -> Any:
+    """A setting that may be given several times."""
     row = {"parse": parse, "default": "", "help": help, "variables": (), "metavar": metavar, "shape": "list"}
     return field(default=(), metadata=row)
 
 
-def _flag(help: str) -> Any:
-    """A setting that is on or off; its bare option is on."""
-    row = {"parse": parsing.boolean, "default": "", "help": help, "variables": (), "metavar": "", "shape": "flag"}
-    return field(default=False, metadata=row)
+def _pairs(parse: Callable[[Sequence[str]], Mapping[str, str]], help: str, *, variables: Sequence[str]) -> Any:
+    """A setting that is given once per key; its variables are prefixes of names that end in the key."""
+    row = {"parse": parse, "default": "", "help": help, "variables": variables, "metavar": "KEY=VALUE", "shape": "pairs"}
+    return field(default_factory=dict, metadata=row)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +178,21 @@ class Settings:
         variables=["K8S_REQUEST_MEMORY"],
         metavar="REQUEST[,LIMIT]",
     )
+    inspector: bool = _flag("true", "Whether registries are asked about images: their existence, ports, entrypoint.", short="-i")
+    inspector_timeout: float = _row(
+        parsing.positive_duration, "5s", "How long a registry may take to tell of an image.", metavar="DURATION"
+    )
+    registry_mirror: tuple[Mirror, ...] = _list(
+        parsing.mirrors,
+        "Registry to ask first for all images, or for those whose name begins with PREFIX, and to let the embedded node pull"
+        " these from; may be given several times.",
+        metavar="[PREFIX=]URL",
+    )
+    insecure_registry: tuple[str, ...] = _list(
+        parsing.hosts,
+        "Registry that may be spoken to without TLS or with any certificate; may be given several times.",
+        metavar="HOST[:PORT]",
+    )
     node_selector: Mapping[str, str] = _row(
         parsing.node_selector,
         "",
@@ -222,7 +246,7 @@ class Settings:
         variables=["K8S_ACTIVE_DEADLINE_SECONDS"],
         metavar="SECONDS",
     )
-    embedded: bool = _flag("Run containers on this machine, without a cluster; needs root.")
+    embedded: bool = _flag("false", "Run containers on this machine, without a cluster; needs root.")
     embedded_dir: str = _row(
         parsing.folder,
         "/var/lib/kubedock",
@@ -243,12 +267,6 @@ class Settings:
         "",
         "Folder of images that the embedded node takes before any registry: what docker save writes, OCI archives and layouts.",
         metavar="FOLDER",
-    )
-    registry_mirror: tuple[str, ...] = _several(
-        parsing.mirrors,
-        "Registry that the embedded node pulls from in place of all others, or of those names that begin with a prefix;"
-        " may be given several times.",
-        metavar="[PREFIX=]URL",
     )
     verbosity: int = _row(
         parsing.verbosity,
@@ -294,9 +312,10 @@ def _option(f: "Field[Any]") -> Option:
     name = f.name.replace("_", "-")
     shape: Shape = row.get("shape", "one")
     own = PREFIX + f.name.upper() + ("_" if shape == "pairs" else "")
+    flag = f"--{name}/--no-{name}" if shape == "flag" else f"--{name}"
     return Option(
         name=f.name,
-        flags=(f"--{name}", row["short"]) if row.get("short") else (f"--{name}",),
+        flags=(flag, row["short"]) if row.get("short") else (flag,),
         variables=(own, *row["variables"]),
         default=row["default"],
         metavar=row["metavar"],
@@ -306,17 +325,13 @@ def _option(f: "Field[Any]") -> Option:
     )
 
 
-def _read_one(option: Option, given: str | None, environ: Mapping[str, str]) -> Any:
+def _read_one(option: Option, given: Any, environ: Mapping[str, str]) -> Any:
     if given is not None:
-        return _parse(option, given, option.flags[0])
+        return _parse(option, str(given), option.flags[0])
     for variable in option.variables:
         if environ.get(variable):
             return _parse(option, environ[variable], variable)
     return _ABSENT
-
-
-def _read_flag(option: Option, given: bool | None, environ: Mapping[str, str]) -> Any:  # noqa: FBT001 - as Typer gives it
-    return _read_one(option, "true" if given else None, environ)
 
 
 def _read_list(option: Option, given: Sequence[str] | None, environ: Mapping[str, str]) -> Any:
@@ -339,7 +354,7 @@ def _read_pairs(option: Option, given: Sequence[str] | None, environ: Mapping[st
 
 
 _READ: Mapping[Shape, Callable[[Option, Any, Mapping[str, str]], Any]] = MappingProxyType(
-    {"one": _read_one, "pairs": _read_pairs, "list": _read_list, "flag": _read_flag}
+    {"one": _read_one, "flag": _read_one, "list": _read_list, "pairs": _read_pairs}
 )
 
 
@@ -350,6 +365,16 @@ def _parse(option: Option, given: Any, source: str) -> Any:
         raise SettingsError(f"{source}: {error}") from error
 
 
+def auth_files(environ: Mapping[str, str] | None = None) -> tuple[Path, ...]:
+    """Where logins to registries are kept, in the order in which they are asked: skopeo's file, then Docker's."""
+    environ = os.environ if environ is None else environ
+    found = [Path(environ["REGISTRY_AUTH_FILE"])] if environ.get("REGISTRY_AUTH_FILE") else []
+    if environ.get("XDG_RUNTIME_DIR"):
+        found.append(Path(environ["XDG_RUNTIME_DIR"], "containers", "auth.json"))
+    folder = environ.get("DOCKER_CONFIG") or (environ.get("HOME") and f"{environ['HOME']}/.docker")
+    return tuple([*found, Path(folder, "config.json")] if folder else found)
+
+
 def table() -> str:
     """All settings as a Markdown table, for the documentation."""
     lines = ["| option | environment | default | meaning |", "|---|---|---|---|"]
@@ -358,5 +383,5 @@ def table() -> str:
         variables = ", ".join(f"`{name}`" for name in option.shown_variables)
         default = f"`{option.default}`" if option.default else ""
         shape = option.metavar.replace("|", "\\|")
-        lines.append(f"| {f'{flags} `{shape}`' if shape else flags} | {variables} | {default} | {option.help} |")
+        lines.append(f"| {flags}{f' `{shape}`' if shape else ''} | {variables} | {default} | {option.help} |")
     return "\n".join(lines) + "\n"

@@ -12,6 +12,12 @@ ID = "0123456789abcdef" * 4
     [
         (errors.NoSuchContainer("web"), errors.NotFound, "No such container: web"),
         (errors.NoSuchImage("alpine:latest"), errors.NotFound, "No such image: alpine:latest"),
+        (
+            errors.WrongPlatform("alpine", "linux/arm64", "linux/amd64"),
+            errors.NotFound,
+            "image with reference alpine was found but does not match the specified platform:"
+            " wanted linux/arm64, actual: linux/amd64",
+        ),
         (errors.NoSuchNetwork("web"), errors.NotFound, "network web not found"),
         (errors.NoSuchVolume("data"), errors.NotFound, "get data: no such volume"),
         (errors.NoSuchExec("x"), errors.NotFound, "No such exec instance: x"),

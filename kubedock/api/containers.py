@@ -9,7 +9,7 @@ from kubedock.api import hijack, streaming
 from kubedock.api.context import api_version, engine, required_body, watch
 from kubedock.api.operation import Group
 from kubedock.api.replies import no_content, ok, reply
-from kubedock.dockerapi import decode, encode, query, versions
+from kubedock.dockerapi import decode, encode, images, query, versions
 from kubedock.engine.containers import ListQuery
 from kubedock.engine.logs import NO_STDIN, NO_TERMINAL, AttachQuery, LogQuery
 from kubedock.engine.waiting import Waiting
@@ -37,7 +37,12 @@ def create() -> Response:
     """Make a container, not started yet."""
     name = query.text(request.args, "name")
     wanted = required_body()
-    asked = decode.create(wanted, request.args, workload=engine().core.workload)
+    workload = engine().core.workload
+    # What makes no sense is refused before an image that is not there, as with Docker: a pull would not help.
+    asked = decode.create(wanted, request.args, workload=workload)
+    image = engine().images.config(asked.spec)
+    if image is not None:
+        asked = decode.create(wanted, request.args, workload=workload, image=images.config(image))
     _refuse_what_the_command_would_attach(wanted)
     made = engine().containers.create(asked.spec, name=name, endpoints=asked.endpoints, warnings=asked.warnings)
     return reply(encode.created(made.id, made.warnings), 201)

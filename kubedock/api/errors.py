@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 STATUS: dict[type[errors.KubedockError], int] = {
     errors.NotModified: 304,
     errors.InvalidParameter: 400,
+    errors.Unauthorized: 401,
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,

@@ -8,8 +8,9 @@ from kubedock import __version__
 from kubedock.api.context import API_VERSION, MIN_API_VERSION, engine
 from kubedock.api.operation import Group
 from kubedock.api.replies import reply
-from kubedock.dockerapi import encode
+from kubedock.dockerapi import encode, images
 from kubedock.domain import units
+from kubedock.domain.image import HUB
 from kubedock.engine.containers import ListQuery
 from kubedock.engine.system import Info
 from kubedock.errors import InvalidParameter
@@ -107,8 +108,16 @@ def _info(found: Info) -> dict[str, Any]:
         "Labels": [],
         "Warnings": list(found.warnings),
         "SystemTime": units.rfc3339(found.now),
+        "RegistryConfig": _registries(found),
         **_CONSTANT,
     }
+
+
+def _registries(found: Info) -> dict[str, Any]:
+    """Docker's engine has mirrors of Docker Hub alone; a prefix of ours stands before the URL."""
+    hub = {"Name": HUB, "Mirrors": list(found.mirrors), "Secure": True, "Official": True}
+    lax = {host: {"Name": host, "Mirrors": [], "Secure": False, "Official": False} for host in found.insecure}
+    return {"IndexConfigs": {HUB: hub, **lax}, "InsecureRegistryCIDRs": ["::1/128", "127.0.0.0/8"], "Mirrors": list(found.mirrors)}
 
 
 _CONSTANT: dict[str, Any] = {
@@ -129,7 +138,6 @@ _CONSTANT: dict[str, Any] = {
     "CgroupDriver": "systemd",
     "CgroupVersion": "2",
     "IndexServerAddress": "https://index.docker.io/v1/",
-    "RegistryConfig": {"IndexConfigs": {}, "InsecureRegistryCIDRs": [], "Mirrors": []},
     "Plugins": {"Volume": ["local"], "Network": ["bridge", "host", "null"], "Authorization": [], "Log": ["json-file"]},
     "Swarm": {
         "NodeID": "",
@@ -163,7 +171,7 @@ def disk_usage() -> Response:
         if kind not in _TYPES:
             raise InvalidParameter(f"unknown object type: {kind}")
     found = engine().system.disk_usage()
-    images = [encode.image_summary(image, found.image_users.get(image.id, 0)) for image in found.images]
+    shown_images = [images.summary(image, found.image_users.get(image.id, 0)) for image in found.images]
     volumes = [
         {**encode.volume(volume), "UsageData": {"Size": -1, "RefCount": found.volume_users.get(volume.name, 0)}}
         for volume in found.volumes
@@ -171,7 +179,7 @@ def disk_usage() -> Response:
     containers = engine().containers.list(ListQuery(all=True))
     everything: dict[str, Any] = {
         "Containers": [encode.container_summary(view) for view in containers],
-        "Images": images,
+        "Images": shown_images,
         "Volumes": volumes,
         "BuildCache": [],
     }

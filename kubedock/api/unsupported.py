@@ -58,16 +58,6 @@ LATER: tuple[tuple[str, str, str], ...] = (
         "saving several images is not supported: the nodes hold the images, and Kubernetes does not give them",
     ),
     ("ImageLoad", "POST /images/load", "load is not supported: push the image to a registry that the cluster's nodes can reach"),
-    (
-        "SystemAuth",
-        "POST /auth",
-        "login is not supported yet: a registry cannot be asked from here; use --image-pull-secrets for private images",
-    ),
-    (
-        "DistributionInspect",
-        "GET /distribution/<name>/json",
-        "asking a registry about an image is not supported yet: use skopeo inspect",
-    ),
     ("GetPluginPrivileges", "GET /plugins/privileges", "plugins are not supported: there is no engine here that could hold one"),
     ("PluginPull", "POST /plugins/pull", "installing a plugin is not supported: there is no engine here that could hold one"),
     ("PluginCreate", "POST /plugins/create", "making a plugin is not supported: there is no engine here that could hold one"),

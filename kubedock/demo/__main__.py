@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
+from kubedock import parsing
 from kubedock.demo import image as tiny
 from kubedock.demo.docker import Docker, Refused
 from kubedock.demo.server import serving
@@ -48,7 +49,10 @@ def cache() -> Path:
 def reachable(options: Sequence[str], folder: Path) -> bool:
     """Whether the registry, or the mirror among the options, has the image."""
     words = [word for option in options for word in option.split("=", 1)] if MIRROR in " ".join(options) else []
-    mirrors = [registry.parse_mirror(after) for word, after in pairwise(words) if word == MIRROR]
+    try:
+        mirrors = parsing.mirrors([after for word, after in pairwise(words) if word == MIRROR])
+    except ValueError:
+        return False  # the server will say why
     asked = registry.source(registry.reference(REGISTRY_IMAGE), mirrors)
     argv = [tools.find("skopeo") or "skopeo", "inspect", "--raw", f"--tls-verify={str(not asked.plain).lower()}"]
     try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from kubedock.dockerapi import health, options, query, rules, volumes
+from kubedock.dockerapi.inherit import inherited
 from kubedock.dockerapi.kinds import expect
 from kubedock.domain import ports, ryuk, units
 from kubedock.domain.container import ContainerSpec, Port, Resources, RestartName, RestartPolicy, Security, Workload
@@ -24,6 +25,12 @@ MOST = 2**63 - 1
 # A day's worth of patience and more; Kubernetes counts seconds in 64 bits, clocks do not.
 LONGEST_STOP_TIMEOUT = 2**31 - 1
 
+NO_COMMAND_KNOWN = "Entrypoint [] is not applied without a Cmd: the image's command is not known"
+NO_PORTS_KNOWN = "PublishAllPorts publishes nothing: the request exposes no ports, and the image's own are not known"
+NO_PORTS = "PublishAllPorts publishes nothing: neither the request nor the image exposes a port"
+ON_TRUST = (NO_COMMAND_KNOWN, NO_PORTS_KNOWN, health.UNKNOWN_IMAGE)
+"""Warnings that do not hold where the image's configuration is known."""
+
 _ORDINARY = ("", "default", "bridge")
 _UNNAMED = (*_ORDINARY, "host", "none")
 
@@ -37,10 +44,13 @@ class Decoded:
     warnings: tuple[str, ...] = ()
 
 
-def create(body: Any, args: query.Args, *, workload: Literal["auto", "pod", "deployment"] = "auto") -> Decoded:
+def create(
+    body: Any, args: query.Args, *, workload: Literal["auto", "pod", "deployment"] = "auto", image: Json | None = None
+) -> Decoded:
     """Read the body of ``containers/create``; ``args`` is its query (``platform``).
 
-    ``workload`` is the server's setting; the label ``kubedock.workload`` goes before it.
+    ``workload`` is the server's setting; the label ``kubedock.workload`` goes before it. ``image`` is the Config of the
+    image, None where it is not known.
     """
     request = query.mapping(body)
     config = {key: value for key, value in request.items() if key in options.CONFIG_KEYS and value is not None}
@@ -50,7 +60,9 @@ def create(body: Any, args: query.Args, *, workload: Literal["auto", "pod", "dep
     networking = _section(request, "NetworkingConfig", frozenset(("EndpointsConfig",)))
     warnings = options.check(config, host, networking)
     warnings += _together(config, host)
-    spec = _spec(config, host, _platform(args), workload, asked={**config, "HostConfig": host, "NetworkingConfig": networking})
+    spec = _spec(config, host, _platform(args), workload, networking, image or {})
+    if image is not None:
+        warnings = (*_warnings_with_image(spec, host, warnings), *_not_taken_away(spec, image))
     if spec.workload == "inside":
         warnings = _warnings_inside(spec, warnings)
     return Decoded(spec, _endpoints(host, networking), tuple(dict.fromkeys(warnings)))
@@ -71,8 +83,10 @@ def _section(request: Json, key: str, known: frozenset[str]) -> dict[str, Any]:
     return {name: value for name, value in section.items() if name in known and value is not None}
 
 
-def _spec(config: Json, host: Json, platform: str, workload: str, *, asked: Json) -> ContainerSpec:
-    user, group = rules.user_ids(config.get("User", ""))
+def _spec(own: Json, host: Json, platform: str, workload: str, networking: Json, image: Json) -> ContainerSpec:
+    """``own`` is what the request says itself. The image's user stays the image's: it may be a name."""
+    config = inherited(own, image)
+    user, group = rules.user_ids(own.get("User", ""))
     entrypoint, command = _command(config)
     restart = _restart(host)
     labels = _texts(config.get("Labels", {}))
@@ -99,7 +113,7 @@ def _spec(config: Json, host: Json, platform: str, workload: str, *, asked: Json
         auto_remove=host.get("AutoRemove", False),
         workload=runs,
         network_mode=network_mode,
-        mounts=volumes.mounts_of(config, host),
+        mounts=volumes.mounts_of(own, host, image),
         tmpfs=tuple((volumes.clean(path), text or "") for path, text in host.get("Tmpfs", {}).items()),
         extra_hosts=tuple(pair for text in host.get("ExtraHosts", ()) if (pair := rules.extra_host(text)) is not None),
         dns=tuple(host.get("Dns", ())[: rules.NAMESERVERS]),
@@ -111,7 +125,7 @@ def _spec(config: Json, host: Json, platform: str, workload: str, *, asked: Json
         host_pid=host.get("PidMode") == "host",
         host_ipc=host.get("IpcMode") == "host",
         platform=platform,
-        asked=asked,
+        asked={**config, "HostConfig": host, "NetworkingConfig": networking},
         links=tuple(map(rules.link, host.get("Links", ()))) if network_mode in _ORDINARY else (),
         healthcheck=health.check(config.get("Healthcheck"), config.get("Shell")),
     )
@@ -259,7 +273,7 @@ def _warnings_together(config: Json, host: Json) -> list[str]:
     if swap not in (0, host.get("Memory", 0)):
         found.append("MemorySwap is not applied: a pod has the swap that its node gives")
     if config.get("Entrypoint") == [] and not config.get("Cmd"):
-        found.append("Entrypoint [] is not applied without a Cmd: the image's command is not known")
+        found.append(NO_COMMAND_KNOWN)
     if config.get("Hostname") and host.get("NetworkMode") == "host":
         found.append("Hostname is not applied: a pod on its node's network has the node's name")
     if host.get("Links") and (host.get("NetworkMode") or "") in _ORDINARY:
@@ -270,10 +284,28 @@ def _warnings_together(config: Json, host: Json) -> list[str]:
     if host.get("NetworkMode") == "host" and (host.get("PortBindings") or publishes_all):
         found.append("Published ports are discarded when using host network mode")
     elif publishes_all and not config.get("ExposedPorts") and not host.get("PortBindings"):
-        found.append("PublishAllPorts publishes nothing: the request exposes no ports, and the image's own are not known yet")
+        found.append(NO_PORTS_KNOWN)
     elif publishes_all:
         found += filter(None, (rules.not_published("PublishAllPorts", key) for key in config.get("ExposedPorts", ())))
     return found
+
+
+def _warnings_with_image(spec: ContainerSpec, host: Json, warnings: tuple[str, ...]) -> tuple[str, ...]:
+    """What is said of a request whose image is known."""
+    if not (spec.entrypoint or spec.command):
+        raise InvalidParameter("no command specified")
+    found = [warning for warning in warnings if warning not in ON_TRUST]
+    if host.get("PublishAllPorts") and not spec.ports and not spec.host_network:
+        found.append(NO_PORTS)
+    return tuple(found)
+
+
+def _not_taken_away(spec: ContainerSpec, image: Json) -> Iterable[str]:
+    """Variables without a value: Docker would take the image's away."""
+    known = {entry.partition("=")[0] for entry in image.get("Env") or ()}
+    for name, value in spec.env:
+        if value is None and name in known:
+            yield f"Env {name} is not applied: the image sets this variable, and a pod cannot take it away"
 
 
 def _warnings_inside(spec: ContainerSpec, warnings: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from kubedock.dockerapi.defaults import host_config, image_config
+from kubedock.dockerapi.defaults import host_config
 from kubedock.dockerapi.health import health as health_json
 from kubedock.domain import units
 from kubedock.domain.container import ContainerRecord, ContainerSpec
@@ -18,7 +18,7 @@ from kubedock.domain.health import Health
 from kubedock.domain.naming import peer_names
 from kubedock.domain.network import Endpoint, Network
 from kubedock.domain.status import Status
-from kubedock.domain.view import ContainerView, Image, NetworkView
+from kubedock.domain.view import ContainerView, NetworkView
 from kubedock.domain.volume import Mount, Volume
 
 Json = dict[str, Any]
@@ -329,59 +329,6 @@ def volume(shown: Volume) -> Json:
 
 def _mountpoint(name: str) -> str:
     return f"{VOLUME_ROOT}/{name}/_data"
-
-
-# --- images --------------------------------------------------------------------------------------------------------
-
-
-def image_summary(image: Image, containers: int = -1) -> Json:
-    """One item of ``images/json``; ``containers`` is how many are made from it, -1 where nobody has counted."""
-    return {
-        "Id": image.id,
-        "ParentId": "",
-        "RepoTags": list(image.tags),
-        "RepoDigests": list(image.digests),
-        "Created": int(image.created_at.timestamp()),
-        "Size": image.size,
-        "SharedSize": -1,
-        "Labels": {},
-        "Containers": containers,
-    }
-
-
-def image_inspect(image: Image) -> Json:
-    """The reply of ``images/X/json``. Of the configuration nothing is known until registries can be asked."""
-    system, architecture, variant = (*image.platform.split("/"), "", "")[:3]
-    return {
-        "Id": image.id,
-        "RepoTags": list(image.tags),
-        "RepoDigests": list(image.digests),
-        "Parent": "",
-        "Comment": "",
-        "Created": units.rfc3339(image.created_at),
-        "DockerVersion": "",
-        "Author": "",
-        "Config": image_config(),
-        "Architecture": architecture,
-        **({"Variant": variant} if variant else {}),
-        "Os": system,
-        "Size": image.size,
-        "GraphDriver": {"Name": DRIVER, "Data": {}},
-        "RootFS": {"Type": "layers", "Layers": []},
-        "Metadata": {"LastTagTime": units.rfc3339(image.created_at)},
-    }
-
-
-def image_history(image: Image) -> Json:
-    """One item of ``images/X/history``."""
-    return {
-        "Id": image.id,
-        "Created": int(image.created_at.timestamp()),
-        "CreatedBy": "",
-        "Tags": list(image.tags),
-        "Size": image.size,
-        "Comment": "",
-    }
 
 
 # --- events --------------------------------------------------------------------------------------------------------

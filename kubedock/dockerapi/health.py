@@ -16,7 +16,7 @@ SHORTEST, SECOND = 10**6, 10**9
 LONGEST = 2**63 - 1
 """Nanoseconds, as in Docker's numbers of 64 bits."""
 
-UNKNOWN_IMAGE = "Healthcheck is not applied without a Test: the image's own check is not known yet"
+UNKNOWN_IMAGE = "Healthcheck is not applied without a Test: the image's own check is not known"
 
 
 def healthcheck(value: Mapping[str, Any]) -> str | None:

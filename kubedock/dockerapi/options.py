@@ -86,9 +86,9 @@ CONFIG = (
     _honoured("Tty", "boolean"),
     _honoured("OpenStdin", "boolean"),
     _honoured("StdinOnce", "boolean"),
-    _honoured("Env", "strings", "A name without a value takes the image's variable away.", rules.environment),
+    _honoured("Env", "strings", "A name without a value is left out; the image's own value stays.", rules.environment),
     _honoured("Cmd", "command"),
-    _honoured("Healthcheck", "object", "`CMD` and `CMD-SHELL`; the image's own is not known yet.", health.healthcheck),
+    _honoured("Healthcheck", "object", "`CMD` and `CMD-SHELL`; what it leaves open is the image's.", health.healthcheck),
     _accepted("ArgsEscaped", "boolean", "Concerns Windows."),
     _honoured("Image", "string", "That of a Ryuk is not run: kubedock does its work itself.", rules.image),
     _honoured("Volumes", "set", rules.VOLUMES, rules.anonymous_volumes),
@@ -179,9 +179,7 @@ HOST_CONFIG = (
     _warning("HostConfig.OomScoreAdj", "integer", "the kubelet sets it by the pod's quality of service"),
     _honoured("HostConfig.PidMode", "string", "`host`; `container:` is refused.", rules.pid_mode),
     _honoured("HostConfig.Privileged", "boolean"),
-    _honoured(
-        "HostConfig.PublishAllPorts", "boolean", "The TCP ports of ExposedPorts: the image's own are not known yet.", rules.nothing
-    ),
+    _honoured("HostConfig.PublishAllPorts", "boolean", "The TCP ports of ExposedPorts and of the image.", rules.nothing),
     _honoured("HostConfig.ReadonlyRootfs", "boolean"),
     _honoured(
         "HostConfig.SecurityOpt",

@@ -41,8 +41,11 @@ def clean(path: str) -> str:
     return "/" + posixpath.normpath(path).lstrip("/")
 
 
-def mounts_of(config: Mapping[str, Any], host: Mapping[str, Any]) -> tuple[Mount, ...]:
-    """All that a request mounts besides HostConfig.Tmpfs; what is left out with a warning is not there."""
+def mounts_of(config: Mapping[str, Any], host: Mapping[str, Any], image: Mapping[str, Any]) -> tuple[Mount, ...]:
+    """All that a request mounts besides HostConfig.Tmpfs; what is left out with a warning is not there.
+
+    The volumes of the image are there as well, marked as what the node makes: with the image's files in them.
+    """
     asked = [*map(parse_bind, host.get("Binds") or ()), *map(parse_mount, host.get("Mounts") or ())]
     taken = {clean(path) for path in host.get("Tmpfs") or ()}
     for mount in asked:
@@ -51,7 +54,12 @@ def mounts_of(config: Mapping[str, Any], host: Mapping[str, Any]) -> tuple[Mount
         taken.add(mount.target)
     anonymous = {clean(path) for path in config.get("Volumes") or ()} - taken
     mounts = (mount for mount in asked if isinstance(mount, Mount))
-    return (*mounts, *(Mount("volume", path, anonymous=True) for path in sorted(anonymous)))
+    made = {clean(path) for path in image.get("Volumes") or ()} - taken - anonymous
+    return (
+        *mounts,
+        *(Mount("volume", path, anonymous=True) for path in sorted(anonymous)),
+        *(Mount("volume", path, anonymous=True, of_image=True) for path in sorted(made)),
+    )
 
 
 def parse_bind(text: str) -> Mount | LeftOut:

@@ -81,7 +81,7 @@ class ContainerSpec:
     """What the client asked for, normalised. ``asked`` is the request's body, kept only to be shown again by inspect.
 
     ``entrypoint`` and ``command`` are None where the image decides; an empty ``entrypoint`` clears the image's.
-    ``env`` keeps its order; a value of None takes the image's variable away (``-e NAME`` without a value).
+    ``env`` keeps its order; a value of None would take the image's variable away (a name without a value).
     ``user`` and ``group`` are numbers or None for the image's. ``stop_signal`` is a name without SIG, or "".
     ``links`` are containers of the default network and the names for them.
     ``domain`` words only; durations in seconds.
@@ -147,6 +147,7 @@ class ContainerRecord:
     on-failure do not bring it back then). ``restarting`` says that the policy will start the next run. ``published``
     is what is listened on for the run; after its end it is only remembered, so that the next run gets the same numbers.
     ``with_files``: the current run has files that were put before its start, in a ConfigMap named as its object.
+    ``with_login``: the run's image is pulled with a login of its own, in a Secret named as its object.
     """
 
     id: str
@@ -166,6 +167,7 @@ class ContainerRecord:
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
     published: tuple[Published, ...] = ()
     with_files: bool = False
+    with_login: bool = False
 
     @property
     def short_id(self) -> str:

@@ -7,6 +7,7 @@ value that makes no sense is InvalidParameter, whether or not there is anything 
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from kubedock.domain import image as references
@@ -334,15 +335,26 @@ def volume_matches(volume: Volume, wanted: Filters, *, used: bool) -> bool:
 
 
 def image_matches(image: Image, wanted: Filters) -> bool:
-    """``reference``, ``label`` (no image has one yet) and ``dangling``; the others are about time."""
+    """``reference``, ``label`` and ``dangling``; the others are about time."""
     nameless = flag(wanted, "dangling", default=False) if "dangling" in wanted else None
-    patterns = [_glob(value) for value in wanted.get("reference", ())]
-    names = {form for ref in (*image.tags, *image.digests) for form in _familiar_forms(ref)}
+    named = narrowed(image, wanted)
     return (
-        labels_match({}, wanted)
-        and (not patterns or any(pattern.fullmatch(name) for pattern in patterns for name in names))
+        labels_match(image.config.labels, wanted)
+        and (not wanted.get("reference") or bool(named.tags or named.digests))
         and (nameless is None or nameless is not bool(image.tags or image.digests))
     )
+
+
+def narrowed(image: Image, wanted: Filters) -> Image:
+    """With those names alone that ``reference`` asks for, as Docker lists it."""
+    if not wanted.get("reference"):
+        return image
+    patterns = [_glob(value) for value in wanted["reference"]]
+
+    def fits(ref: str) -> bool:
+        return any(pattern.fullmatch(form) for pattern in patterns for form in _familiar_forms(ref))
+
+    return replace(image, tags=tuple(filter(fits, image.tags)), digests=tuple(filter(fits, image.digests)))
 
 
 def _familiar_forms(ref: str) -> tuple[str, ...]:

@@ -6,8 +6,11 @@ from datetime import datetime
 
 from kubedock.domain.container import ContainerRecord, Published
 from kubedock.domain.health import Health
+from kubedock.domain.imageconfig import ImageConfig, RegistryImage
 from kubedock.domain.network import Network
 from kubedock.domain.status import Observed, Status
+
+NOTHING_KNOWN = ImageConfig()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Image:
     """An image that is known by having been pulled or tagged. ``id`` is ``sha256:`` and 64 hex digits.
 
     ``tags`` are familiar references (``alpine:latest``). ``source`` is the reference that it is pulled by: tags are
-    our own and mean nothing to the cluster.
+    our own and mean nothing to the cluster. ``found`` is what its registry has told, None where it could not be asked.
     """
 
     id: str
@@ -66,3 +69,10 @@ class Image:
     platform: str = "linux/amd64"
     size: int = 0
     source: str = ""
+    found: RegistryImage | None = None
+    tagged_at: datetime | None = None
+
+    @property
+    def config(self) -> ImageConfig:
+        """Its configuration, an empty one where that is not known."""
+        return NOTHING_KNOWN if self.found is None else self.found.config

@@ -8,7 +8,10 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """One mount of a container. ``source`` is the volume's name ("" for a tmpfs); ``size`` in bytes, 0 for no limit."""
+    """One mount of a container. ``source`` is the volume's name ("" for a tmpfs); ``size`` in bytes, 0 for no limit.
+
+    One ``of_image`` is made by the node, which copies the image's files into it.
+    """
 
     kind: Literal["volume", "tmpfs"]
     target: str
@@ -16,6 +19,7 @@ class Mount:
     read_only: bool = False
     anonymous: bool = False
     size: int = 0
+    of_image: bool = False
 
 
 @dataclass(frozen=True, slots=True)

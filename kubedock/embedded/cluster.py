@@ -20,7 +20,7 @@ from kubedock.embedded.logfiles import LogFileStream
 from kubedock.embedded.machine import VERSION, node_object
 from kubedock.embedded.node import Node
 from kubedock.embedded.refusal import Refusal
-from kubedock.embedded.runtime import Runtime
+from kubedock.embedded.runtime import Image, Runtime
 from kubedock.errors import Conflict, NotFound, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -67,6 +67,10 @@ class EmbeddedCluster:
     def warnings(self) -> tuple[str, ...]:
         """What this machine does not allow: for the log and for ``docker info``."""
         return self._runtime.warnings
+
+    def own_image(self, ref: str, *, timeout: float) -> Image | None:
+        """An image that the node has without any registry. PullError."""
+        return self._runtime.own(ref, timeout=timeout)
 
     # --- objects -------------------------------------------------------------------------------------------------
 

@@ -70,6 +70,8 @@ class FakeRuntime:
         self.config: Mapping[str, Any] = {"Entrypoint": None, "Cmd": ["sh"], "Env": ["PATH=/bin"]}
         """The configuration of every image."""
         self.pulled: list[tuple[str, tuple[Credentials, ...]]] = []
+        self.archived: set[str] = set()
+        """References that are had without a registry."""
         self.absent: set[str] = set()
         """References that are not present until they are pulled."""
         self.failures: list[StartError] = []
@@ -135,6 +137,11 @@ class FakeRuntime:
                 raise PullError(missing(ref))
             self.absent.discard(ref)
         return self._image(ref)
+
+    def own(self, ref: str, *, timeout: float) -> Image | None:
+        """See Runtime."""
+        del timeout
+        return self._image(ref) if ref in self.archived else None
 
     def image(self, ref: str) -> Image | None:
         """See Runtime."""

@@ -21,6 +21,7 @@ def open_cluster(settings: Settings) -> EmbeddedCluster:
         settings.embedded_runtime,
         settings.registry_mirror,
         Path(settings.embedded_images) if settings.embedded_images else None,
+        settings.insecure_registry,
     )
     cluster = EmbeddedCluster(opened(wanted), folder, namespace=settings.namespace or NAMESPACE)
     cluster.open()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from kubedock.cluster import Json
+from kubedock.domain.image import HUB, HUB_LEGACY
 from kubedock.embedded.runtime import Credentials, Image, PullError, Runtime
 from kubedock.embedded.volumes import contents
 
@@ -111,4 +112,4 @@ def _login(server: str, login: Json) -> Credentials:
     if login.get("auth"):
         user, _, password = base64.b64decode(login["auth"]).decode().partition(":")
     host = server.removeprefix("https://").removeprefix("http://").partition("/")[0]
-    return Credentials(host, user, password)
+    return Credentials(HUB if host == HUB_LEGACY else host, user, password)

@@ -218,6 +218,9 @@ class Runtime(Protocol):
     def pull(self, ref: str, *, timeout: float, credentials: Sequence[Credentials] = ()) -> Image:
         """Fetch an image whatever is present, by the mirrors of the settings. PullError."""
 
+    def own(self, ref: str, *, timeout: float) -> Image | None:
+        """An image of the settings' folder, fetched from there; None for what only a registry may have. PullError."""
+
     def image(self, ref: str) -> Image | None:
         """An image that is present. PullError (InvalidImageName) for what is no reference."""
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from kubedock.engine.archives import Archives
+from kubedock.engine.companions import Companions
 from kubedock.engine.containers import Containers
 from kubedock.engine.core import Core
 from kubedock.engine.events import EventBus
@@ -45,7 +46,7 @@ class Engine:
         lifecycle.followers.append(names)
         lifecycle.instance_followers.append(names)
         inside = Inside(core)
-        workloads = Workloads(core, lifecycle, inside)
+        workloads = Workloads(core, lifecycle, inside, Companions(core))
         containers = Containers(core, lifecycle, workloads, images, networks, volumes)
         inside.reaper = Reaping(core, containers, networks, volumes, images)
         system = System(core, images=images, networks=networks, volumes=volumes)

@@ -87,7 +87,7 @@ class Containers:
         if name is not None:
             name = container_name(name)
         spec = resolved(self._core, self._with_workload(spec))
-        image = self._images.require(spec.image)
+        image = self._images.of(spec)
         container_id = self._core.new_id()
         places = self._places(spec, endpoints)
         spec = replace(spec, mounts=tuple(map(self._with_volume, spec.mounts)))
@@ -97,12 +97,12 @@ class Containers:
             spec=spec,
             created_at=self._core.now(),
             image_id=image.id,
-            image_source=image.source,
+            image_source=self._images.source(image, spec.image),
             endpoints=places,
         )
         record = self._add(record)
         self._lifecycle.publish(record, "create")
-        return Created(record.id, (*warnings, *self._names.warnings(record)))
+        return Created(record.id, (*warnings, *self._names.warnings(record), *self._workloads.companions.warnings(record)))
 
     def _with_workload(self, spec: ContainerSpec) -> ContainerSpec:
         if spec.workload == "inside":

@@ -81,11 +81,11 @@ class Starting:
         if before.alive or (before.restarting and not by_policy):
             raise NotModified
         self._put_away(before)
-        run, with_files = before.run + 1, bool(self._core.files.get(container_id).files)
+        run = before.run + 1
         name = object_name(self._core.defaults.name_prefix, before.name, before.short_id, run)
 
         def begun(record: ContainerRecord) -> ContainerRecord:
-            return replace(
+            record = replace(
                 record,
                 run=run,
                 object_name=name,
@@ -94,8 +94,8 @@ class Starting:
                 restarting=False,
                 stopped=False,
                 restart_count=record.restart_count + 1 if by_policy else 0,
-                with_files=with_files,
             )
+            return self._workloads.companions.begun(record)
 
         change = self._core.containers.update(container_id, begun)
         if change is None:

@@ -19,6 +19,7 @@ from kubedock.engine.images import Images
 from kubedock.engine.networks import Networks
 from kubedock.engine.volumes import Volumes
 from kubedock.errors import Forbidden, KubedockError
+from kubedock.registry.inspector import Places
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +51,10 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """`docker info`. ``states`` counts containers by running, paused and stopped."""
+    """`docker info`. ``states`` counts containers by running, paused and stopped.
+
+    ``mirrors`` and ``insecure`` are those registries by which images are looked up.
+    """
 
     id: str
     namespace: str
@@ -62,6 +66,8 @@ class Info:
     images: int
     warnings: tuple[str, ...]
     now: datetime
+    mirrors: tuple[str, ...] = ()
+    insecure: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +110,7 @@ class System:
         capacity = self._capacity()
         if not capacity.nodes:
             warnings.append("CPUs and memory are those of kubedock's own machine: the right to list nodes is missing")
+        places = Places() if self._core.inspector is None else self._core.inspector.places
         return Info(
             self._id,
             self._core.cluster.namespace,
@@ -115,6 +122,8 @@ class System:
             len(self._images.list({})),
             tuple(warnings),
             self._core.now(),
+            tuple(map(str, places.mirrors)),
+            tuple(places.insecure),
         )
 
     def version(self) -> Version:

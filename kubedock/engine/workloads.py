@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from kubedock.cluster import ByteStream, LogOptions
 from kubedock.domain.container import ContainerRecord, Outcome
-from kubedock.domain.kept import NOTHING
 from kubedock.domain.status import KILLED, Observed
 from kubedock.engine import signals
+from kubedock.engine.companions import Companions
 from kubedock.engine.core import Core
 from kubedock.engine.inside import Inside
 from kubedock.engine.lifecycle import Lifecycle
@@ -22,7 +22,6 @@ from kubedock.engine.pods import pod_of
 from kubedock.engine.segments import open_log
 from kubedock.errors import Forbidden, KubedockError, NotFound, Unavailable
 from kubedock.kube import labels
-from kubedock.kube.files import config_map
 from kubedock.kube.manifest import deployment_manifest, pod_manifest
 from kubedock.kube.observe import rejection
 from kubedock.kube.security import is_pod_security_denial
@@ -42,8 +41,9 @@ SAVED_LOG = 16 * 1024 * 1024
 class Workloads:
     """Pods and Deployments of containers, and the runs that have neither."""
 
-    def __init__(self, core: Core, lifecycle: Lifecycle, inside: Inside) -> None:
-        self._core, self._lifecycle, self.inside = core, lifecycle, inside
+    def __init__(self, core: Core, lifecycle: Lifecycle, inside: Inside, companions: Companions) -> None:
+        self._core, self._lifecycle = core, lifecycle
+        self.inside, self.companions = inside, companions
         self._restricted = core.defaults.pod_security == "restricted"
 
     def post(self, record: ContainerRecord) -> None:
@@ -53,7 +53,7 @@ class Workloads:
         """
         if self._core.tasks.stopping:
             raise Unavailable("kubedock is shutting down")
-        self._post_files(record)
+        record = self.companions.post(record)
         try:
             self._post(record, restricted=self._restricted)
         except Forbidden as error:
@@ -73,8 +73,7 @@ class Workloads:
         if not self._turn_restricted(reason):
             return False
         self.delete(record)
-        self._post_files(record)
-        self._post(record, restricted=True)
+        self._post(self.companions.post(record), restricted=True)
         return True
 
     def _turn_restricted(self, reason: str) -> bool:
@@ -90,18 +89,12 @@ class Workloads:
         if record.spec.workload == "inside":
             self.inside.begin(record)
             return
-        names, kept = labels_of(self._core, record), self._core.files.get(record.id) if record.with_files else NOTHING
+        names, kept = labels_of(self._core, record), self.companions.files(record)
         record = linked(self._core, record)
         if record.spec.workload == "deployment":
             self._core.cluster.create("Deployment", deployment_manifest(record, defaults, names, kept))
         else:
             self._core.watcher.expect(self._core.cluster.create("Pod", pod_manifest(record, defaults, names, kept)))
-
-    def _post_files(self, record: ContainerRecord) -> None:
-        """Before the pod that mounts them, or its start would wait for the kubelet's next try."""
-        if record.with_files:
-            defaults, kept = self._core.defaults, self._core.files.get(record.id)
-            self._core.cluster.create("ConfigMap", config_map(record, kept, defaults.instance, defaults.labels))
 
     def pod_of(self, record: ContainerRecord) -> str | None:
         """The pod that runs the record's run, as far as it is known."""
@@ -169,9 +162,7 @@ class Workloads:
                 self._core.cluster.delete("Pod", record.object_name, grace=0)
         except NotFound:
             logger.debug("%s is gone already", record.object_name)
-        if record.with_files:
-            with suppress(NotFound):
-                self._core.cluster.delete("ConfigMap", record.object_name)
+        self.companions.delete(record)
 
     def _delete_deployment(self, record: ContainerRecord, name: str) -> None:
         """Its controllers must have let go of the pod first: they would replace one that is deleted, and run it twice."""

@@ -136,7 +136,7 @@ def _asked(record: ContainerRecord, defaults: PodDefaults, kept: Kept) -> Json:
             "terminationGracePeriodSeconds": spec.stop_timeout if spec.stop_timeout >= 0 else FOREVER,
             "hostname": names.hostname(spec.hostname) or record.short_id,
             "hostAliases": _host_aliases(spec.extra_hosts),
-            "imagePullSecrets": [{"name": name} for name in defaults.image_pull_secrets],
+            "imagePullSecrets": [{"name": name} for name in _pull_secrets(record, defaults)],
             "serviceAccountName": defaults.service_account,
             "nodeSelector": {**defaults.node_selector, **_platform(spec.platform)},
             "securityContext": _pod_security_context(spec.security),
@@ -147,6 +147,12 @@ def _asked(record: ContainerRecord, defaults: PodDefaults, kept: Kept) -> Json:
             **_dns(spec),
         }
     )
+
+
+def _pull_secrets(record: ContainerRecord, defaults: PodDefaults) -> tuple[str, ...]:
+    """The container's own login goes first."""
+    own = (_object_name(record),) if record.with_login else ()
+    return (*own, *defaults.image_pull_secrets)
 
 
 def _main(record: ContainerRecord, defaults: PodDefaults) -> Json:

@@ -33,7 +33,7 @@ def _wanted(spec: ContainerSpec) -> list[tuple[str, str, int, bool]]:
     wanted = []
     if spec.resources.shm_size not in (0, SHM_DEFAULT):
         wanted.append((SHM, "", spec.resources.shm_size, False))
-    for mount in spec.mounts:
+    for mount in (each for each in spec.mounts if not each.of_image):
         source = "" if mount.kind == "tmpfs" else mount.source or mount.target
         wanted.append((mount.target, source, mount.size, mount.read_only))
     for target, options in spec.tmpfs:

@@ -5,13 +5,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """Verbs on a resource (with a subresource: ``pods/exec``). Without an ``optional`` one kubedock works, for less."""
+    """Verbs on a resource (with a subresource: ``pods/exec``). Without an ``optional`` one kubedock works, for less.
+
+    A start does not check a ``late`` one: few need it, and who does is told when it is missing.
+    """
 
     group: str
     resource: str
     verbs: tuple[str, ...]
     purpose: str
     optional: bool = False
+    late: bool = False
 
 
 RIGHTS = (
@@ -35,5 +39,8 @@ RIGHTS = (
         "names of containers on user-defined networks",
         optional=True,
     ),
+    Right("", "secrets", ("create", "delete", "deletecollection"), "logins that come with a pull, for the nodes", optional=True),
+    # can be narrowed to those Secrets by resourceNames
+    Right("", "secrets", ("get",), "logins in the Secrets of --image-pull-secrets, for look-ups", optional=True, late=True),
     Right("", "events", ("list", "watch"), "the sight of a start at once and the times of image pulls", optional=True),
 )

@@ -16,7 +16,6 @@ class FileStore:
         self._lock = threading.Lock()
         self._kept: dict[str, Kept] = {}
         self._size, self._in_all = 0, in_all
-        self.used = False
 
     def get(self, container_id: str) -> Kept:
         """A container's files, NOTHING where none were put."""
@@ -31,7 +30,7 @@ class FileStore:
                     f"kubedock keeps at most {self._in_all >> 20} MiB of files for containers that do not run:"
                     " remove some of those containers"
                 )
-            self._kept[container_id], self._size, self.used = kept, size, True
+            self._kept[container_id], self._size = kept, size
 
     def forget(self, container_id: str) -> None:
         """The container is gone."""

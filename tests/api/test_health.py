@@ -89,5 +89,5 @@ def test_what_is_refused_and_what_is_warned_of(docker):
     assert docker.post("/containers/create", body, expect=400).message == "Timeout in Healthcheck cannot be less than 1ms"
     body = {"Image": "alpine", "Healthcheck": {"Interval": 10**9}}
     assert docker.post("/containers/create", body, expect=201).json["Warnings"] == [
-        "Healthcheck is not applied without a Test: the image's own check is not known yet"
+        "Healthcheck is not applied without a Test: the image's own check is not known"
     ]

@@ -1,8 +1,21 @@
 """Images over the API."""
 
+import base64
+import json
+
 import pytest
 
+from kubedock.app import create_app
 from kubedock.domain.image import parse
+from kubedock.engine.images import Images
+from kubedock.errors import Conflict
+from kubedock.parsing import mirrors
+from kubedock.registry.client import RegistryClient
+from kubedock.registry.inspector import Inspector, Places
+from tests.support.docker import DockerClient
+from tests.support.registry import FakeRegistry, wants_password
+from tests.support.running import running
+from tests.support.swagger import contract_if_present
 
 ALPINE = parse("alpine").image_id
 
@@ -91,3 +104,128 @@ def test_prune_takes_all_unused_when_asked(docker):
     assert docker.post("/images/prune").json == {"ImagesDeleted": [], "SpaceReclaimed": 0}
     gone = docker.post("/images/prune", filters={"dangling": {"false": True}}).json
     assert gone == {"ImagesDeleted": [{"Untagged": "alpine:latest"}, {"Deleted": ALPINE}], "SpaceReclaimed": 0}
+
+
+@pytest.fixture
+def registry():
+    """One that serves one image."""
+    with FakeRegistry().serving() as serving:
+        serving.image("me/app", "1", {"Cmd": ["run"], "ExposedPorts": {"80/tcp": {}}})
+        serving.behave.append(wants_password("me", "secret"))
+        yield serving
+
+
+@pytest.fixture
+def inspecting(registry):
+    """A Docker client of an engine that asks registries."""
+    with running(inspector=Inspector(RegistryClient(), Places())) as runtime:
+        yield DockerClient(create_app(runtime.engine), contract=contract_if_present())
+
+
+def auth(**entry):
+    """The header."""
+    return {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(entry).encode()).decode()}
+
+
+@pytest.mark.operation("ImageCreate")
+@pytest.mark.operation("ImageInspect")
+@pytest.mark.operation("DistributionInspect")
+def test_a_registry_is_asked_with_the_clients_credentials(inspecting, registry):
+    """The header of the request; a wrong one is refused with a status, without one the image is taken on trust."""
+    name = f"{registry.host}/me/app"
+    wrong = inspecting.post(f"/images/create?fromImage={name}&tag=1", headers=auth(username="me", password="no"), expect=500)
+    assert wrong.message == f'Get "http://{registry.host}/v2/me/app/manifests/1": unauthorized: authentication required'
+    nobody = inspecting.post(f"/images/create?fromImage={name}&tag=1", headers={"X-Registry-Auth": "e30="}).lines
+    assert [line["status"].partition(" ")[0] for line in nobody] == ["Pulling", "WARNING:", "Status:"]
+    unseen = inspecting.get(f"/distribution/{name}:1/json", headers={"X-Registry-Auth": "e30="}, expect=500)
+    assert unseen.message == f'Get "https://{registry.host}/v2/": no basic auth credentials'
+
+    me = auth(username="me", password="secret")
+    lines = inspecting.post(f"/images/create?fromImage={name}&tag=1", headers=me).lines
+    assert [line["status"].partition(":")[0] for line in lines] == ["Pulling from me/app", "Digest", "Status"]
+    assert inspecting.get(f"/images/{name}:1/json").json["Config"]["Cmd"] == ["run"]
+    missing = inspecting.post(f"/images/create?fromImage={name}&tag=2", headers=me, expect=404)
+    assert missing.message == f"manifest for {name}:2 not found: manifest unknown: manifest unknown"
+    found = inspecting.get(f"/distribution/{name}:1/json", headers=me).json
+    assert found["Platforms"] == [{"os": "linux", "architecture": "amd64"}]
+
+
+@pytest.mark.operation("ImageCreate")
+def test_the_login_may_be_among_many(inspecting, registry):
+    """``X-Registry-Config`` has one for each registry; the header for this image alone goes before it."""
+    many = json.dumps({registry.host: {"username": "me", "password": "secret"}})
+    headers = {"X-Registry-Config": base64.urlsafe_b64encode(many.encode()).decode()}
+    pull = f"/images/create?fromImage={registry.host}/me/app&tag=1"
+
+    inspecting.post(pull, headers={**headers, **auth(username="me", password="no")}, expect=500)
+    assert inspecting.post(pull, headers={**headers, "X-Registry-Auth": "e30="}).lines[-1]["status"].startswith("Status: ")
+
+
+@pytest.mark.operation("ImageCreate")
+def test_what_goes_wrong_after_the_head_is_a_line(inspecting, registry, monkeypatch):
+    """The status is gone by then: clients look for ``error``."""
+
+    def breaks(*_):
+        raise Conflict("the disk is full")
+
+    monkeypatch.setattr(Images, "_remember", breaks)
+    lines = inspecting.post(
+        f"/images/create?fromImage={registry.host}/me/app&tag=1", headers=auth(username="me", password="secret")
+    ).lines
+
+    assert lines == [
+        {"status": "Pulling from me/app", "id": "1"},
+        {"errorDetail": {"message": "the disk is full"}, "error": "the disk is full"},
+    ]
+
+
+@pytest.mark.operation("ContainerCreate")
+def test_a_container_of_another_platform_is_refused(inspecting, registry):
+    """404: clients pull then. The text is what docker-py looks for."""
+    name = f"{registry.host}/me/app:1"
+    inspecting.post(f"/images/create?fromImage={name}", headers=auth(username="me", password="secret"))
+    refused = inspecting.post("/containers/create?platform=linux/arm64", {"Image": name}, expect=404)
+
+    assert "was found but does not match the specified platform: wanted linux/arm64, actual: linux/amd64" in refused.message
+
+
+@pytest.mark.operation("SystemAuth")
+def test_a_login_is_checked(inspecting, docker, registry):
+    """401 for a wrong password, 501 where no registry is asked."""
+    body = {"username": "me", "password": "secret", "serveraddress": registry.host}
+    assert inspecting.post("/auth", body).json == {"Status": "Login Succeeded", "IdentityToken": ""}
+    inspecting.post("/auth", {**body, "password": "wrong"}, expect=401)
+    inspecting.post("/auth", {"serveraddress": 1}, expect=400)
+    assert docker.post("/auth", body, expect=501).message == "a registry cannot be asked: --no-inspector is set"
+
+
+@pytest.mark.operation("SystemInfo")
+def test_info_names_mirrors_and_what_is_insecure(docker):
+    """As the docker command shows them."""
+    places = Places(mirrors(["http://m:5000", "quay.io=https://mirror.example"]), ["lax.example"])
+    with running(inspector=Inspector(RegistryClient(), places)) as runtime:
+        found = DockerClient(create_app(runtime.engine), contract=contract_if_present()).get("/info").json["RegistryConfig"]
+
+    assert found["Mirrors"] == found["IndexConfigs"]["docker.io"]["Mirrors"] == ["http://m:5000", "quay.io=https://mirror.example"]
+    assert found["IndexConfigs"]["lax.example"]["Secure"] is False
+    assert docker.get("/info").json["RegistryConfig"]["Mirrors"] == []
+
+
+@pytest.mark.operation("ContainerCreate")
+@pytest.mark.operation("ContainerInspect")
+def test_a_container_has_what_its_image_says(inspecting, registry):
+    """Shown, and run: the pod's image is the one that was looked at. A look-up happens with the pull alone."""
+    name = f"{registry.host}/me/app:1"
+    assert inspecting.post("/containers/create", {"Image": name}, expect=404).message == f"No such image: {name}"
+    inspecting.post(f"/images/create?fromImage={name}", headers=auth(username="me", password="secret"))
+    registry.forget()
+
+    made = inspecting.post("/containers/create?name=app", {"Image": name, "HostConfig": {"PublishAllPorts": True}}, expect=201)
+    inspecting.post("/containers/app/start", expect=204)
+    found = inspecting.get("/containers/app/json").json
+
+    assert made.json["Warnings"] == []
+    assert (found["Path"], found["Config"]["Cmd"], found["Config"]["Image"]) == ("run", ["run"], name)
+    assert found["Image"] == inspecting.get(f"/images/{name}/json").json["Id"]
+    assert [len(bindings) for bindings in found["NetworkSettings"]["Ports"].values()] == [2]
+    assert registry.lines == []

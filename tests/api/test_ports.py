@@ -58,5 +58,5 @@ def test_nothing_exposed_is_nothing_published(docker):
     body = {"Image": "alpine", "HostConfig": {"PublishAllPorts": True}}
 
     assert docker.post("/containers/create", body, expect=201).json["Warnings"] == [
-        "PublishAllPorts publishes nothing: the request exposes no ports, and the image's own are not known yet"
+        "PublishAllPorts publishes nothing: the request exposes no ports, and the image's own are not known"
     ]

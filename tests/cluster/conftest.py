@@ -6,7 +6,6 @@ A test runs against the server outside, and where it asks nothing of the cluster
 
 import gc
 import inspect
-import subprocess
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -14,21 +13,19 @@ from pathlib import Path
 
 import docker
 import pytest
-import yaml
 
 from tests.support.clients import ALPINE, DockerCli
 from tests.support.kubedock_server import (
     EMBEDDED,
-    KUBEDOCK,
     OUTSIDE,
     PLACES,
     KubedockServer,
     Place,
     embedded_server,
     kubedock_server,
+    least_rights,
 )
 from tests.support.realcluster import RealCluster, namespace_of_our_own
-from tests.support.shared import ROOT
 
 HERE = Path(__file__).parent
 
@@ -70,22 +67,15 @@ def server_at(
         yield get
 
 
-def a_server(request: pytest.FixtureRequest, folder: Path, place: Place) -> AbstractContextManager[KubedockServer]:
-    """A server of a place; only those on the cluster ask for it."""
+def a_server(
+    request: pytest.FixtureRequest, folder: Path, place: Place, *options: str, namespace: str = "real_cluster"
+) -> AbstractContextManager[KubedockServer]:
+    """A server of a place, in the namespace of this fixture; only those on the cluster ask for one."""
     if place.embedded:
-        return embedded_server(folder, place=place)
-    real: RealCluster = request.getfixturevalue("real_cluster")
+        return embedded_server(folder, *options, place=place)
+    real: RealCluster = request.getfixturevalue(namespace)
     kubeconfig = least_rights(real) if place.least else None
-    return kubedock_server(real, folder, place=place, kubeconfig=kubeconfig)
-
-
-def least_rights(real: RealCluster) -> Path:
-    """A kubeconfig of a ServiceAccount with the Role that kubedock prints."""
-    argv = (*KUBEDOCK, "manifests", "role", "-n", real.namespace)
-    printed = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=30, check=True).stdout
-    roles = [found for found in yaml.safe_load_all(printed) if found and found["kind"] == "Role"]
-    assert len(roles) == 1, printed
-    return real.service_account(roles[0]["rules"])
+    return kubedock_server(real, folder, *options, place=place, kubeconfig=kubeconfig)
 
 
 @pytest.fixture
@@ -119,11 +109,10 @@ def own_namespace(tmp_path: Path) -> Iterator[RealCluster]:
 
 
 @pytest.fixture
-def own_server(place: Place, own_namespace: RealCluster, tmp_path: Path) -> Iterator[KubedockServer]:
+def own_server(request: pytest.FixtureRequest, place: Place, tmp_path: Path) -> Iterator[KubedockServer]:
     """A server at the test's place with a namespace of its own, for a project whose names must be nobody else's.
 
     A cluster's DNS may answer for half a minute with the address of whoever had a name before.
     """
-    kubeconfig = least_rights(own_namespace) if place.least else None
-    with kubedock_server(own_namespace, tmp_path, place=place, kubeconfig=kubeconfig) as started:
+    with a_server(request, tmp_path, place, namespace="own_namespace") as started:
         yield started

@@ -1,6 +1,5 @@
 """The image: built without Docker, pushed to the cluster's registry, run as the sidecar that kubedock prints."""
 
-import os
 import secrets
 import subprocess
 import sys
@@ -12,11 +11,10 @@ import yaml
 
 from tests.support.ci import containers, unix_socket
 from tests.support.kubedock_server import KUBEDOCK
-from tests.support.realcluster import RealCluster
+from tests.support.realcluster import MIRROR, REGISTRY, RealCluster
 from tests.support.shared import ROOT
 from tests.support.waiting import eventually
 
-REGISTRY = os.environ.get("KUBEDOCK_TEST_REGISTRY", "198.18.0.2:5000")
 BASE = f"{REGISTRY}/library/python:3.11-slim"
 BUILDAH = ("--isolation", "chroot", "--storage-driver", "vfs", "--tls-verify=false")
 CLIENT = """
@@ -91,6 +89,7 @@ def test_a_sidecar_runs_a_jobs_containers(
     sidecar, job = containers(pod)["kubedock"], containers(pod)["job"]
     assert sidecar["securityContext"]["readOnlyRootFilesystem"] is True
     sidecar["securityContext"]["runAsUser"] = 1_234_567
+    sidecar["env"] = [{"name": "KUBEDOCK_REGISTRY_MIRROR", "value": MIRROR}]
     job["image"], job["command"] = client_image, ["python3", "-c", CLIENT]
     change(pod)
 

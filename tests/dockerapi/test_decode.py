@@ -34,7 +34,7 @@ PLAIN = json.loads("""
 """)
 
 
-NOTHING_EXPOSED = "PublishAllPorts publishes nothing: the request exposes no ports, and the image's own are not known yet"
+NOTHING_EXPOSED = "PublishAllPorts publishes nothing: the request exposes no ports, and the image's own are not known"
 
 
 def spec_of(config: dict | None = None, **host: object) -> ContainerSpec:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubedock.dockerapi import decode, encode, versions
+from kubedock.dockerapi import decode, encode, images, versions
 from kubedock.domain.container import ContainerRecord, ContainerSpec, Outcome, Published
 from kubedock.domain.event import Event
 from kubedock.domain.health import Health
@@ -402,33 +402,6 @@ def test_a_volume():
     }
 
 
-def test_an_image():
-    """Summary, inspect, history."""
-    shown = encode.image_inspect(replace(IMAGE, platform="linux/arm64/v8"))
-
-    assert encode.image_summary(IMAGE, 2) == {
-        "Id": IMAGE.id,
-        "ParentId": "",
-        "RepoTags": ["alpine:latest"],
-        "RepoDigests": [],
-        "Created": 1767323045,
-        "Size": 0,
-        "SharedSize": -1,
-        "Labels": {},
-        "Containers": 2,
-    }
-    assert (shown["Os"], shown["Architecture"], shown["Variant"]) == ("linux", "arm64", "v8")
-    assert shown["Config"]["Env"] == []
-    assert encode.image_history(IMAGE) == {
-        "Id": IMAGE.id,
-        "Created": 1767323045,
-        "CreatedBy": "",
-        "Tags": ["alpine:latest"],
-        "Size": 0,
-        "Comment": "",
-    }
-
-
 @pytest.mark.parametrize(
     ("event", "old"),
     [
@@ -459,7 +432,7 @@ def test_small_replies():
 
 def test_older_versions():
     """What a client of an older API reads beside."""
-    inspect, image = encode.container_inspect(view()), encode.image_inspect(IMAGE)
+    inspect, image = encode.container_inspect(view()), images.inspect(IMAGE)
     networks = versions.downgrade("container", inspect, (1, 44))["NetworkSettings"]["Networks"]
     named = encode.container_inspect(view(body={"Image": "a", "Hostname": "me"}))
     with_host_name = versions.downgrade("container", named, (1, 44))["NetworkSettings"]["Networks"]["web"]["Aliases"]
@@ -474,7 +447,7 @@ def test_older_versions():
         "ContainerConfig": image["Config"],
         "VirtualSize": 0,
     }
-    assert "VirtualSize" not in versions.downgrade("image-summary", encode.image_summary(IMAGE), (1, 44))
+    assert "VirtualSize" not in versions.downgrade("image-summary", images.summary(IMAGE), (1, 44))
 
 
 def test_versions_compare_as_numbers():
@@ -494,9 +467,9 @@ def test_replies_fit_dockers_schemas():
             docker.named("ContainerSummary", encode.container_summary(view(status, body)))
     docker.named("Network", encode.network(NetworkView(WEB, (view(),))))
     docker.named("Volume", encode.volume(Volume("data", NOW)))
-    docker.named("ImageSummary", encode.image_summary(IMAGE))
-    docker.named("ImageInspect", encode.image_inspect(IMAGE))
-    docker.named("ImageHistoryResponseItem", encode.image_history(IMAGE))
+    docker.named("ImageSummary", images.summary(IMAGE))
+    docker.named("ImageInspect", images.inspect(IMAGE))
+    docker.named("ImageHistoryResponseItem", images.history(IMAGE)[0])
     docker.named("EventMessage", encode.event(Event("container", "die", ID, {}, NOW)))
     docker.named("ContainerCreateResponse", encode.created(ID, ()))
     docker.named("ContainerWaitResponse", encode.waited(3, "why"))

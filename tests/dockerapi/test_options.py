@@ -92,7 +92,7 @@ EXAMPLES = [
     ("Healthcheck", {"Test": ["NONE"]}, QUIET),
     ("Healthcheck", {"Test": []}, QUIET),
     ("Healthcheck", {"Test": ["CMD", "true"], "Interval": 10**9}, QUIET),
-    ("Healthcheck", {"Interval": 10**9}, ["Healthcheck is not applied without a Test: the image's own check is not known yet"]),
+    ("Healthcheck", {"Interval": 10**9}, ["Healthcheck is not applied without a Test: the image's own check is not known"]),
     ("Healthcheck", {"Interval": 5}, InvalidParameter("Interval in Healthcheck cannot be less than 1ms")),
     ("Healthcheck", {"Retries": -1}, InvalidParameter("Retries in Healthcheck cannot be negative")),
     ("ArgsEscaped", True, QUIET),

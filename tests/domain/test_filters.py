@@ -245,6 +245,16 @@ def test_images(wanted, matches):
     assert filters.image_matches(shown, wanted) is matches
 
 
+def test_an_image_is_listed_with_the_names_that_match():
+    """All of them where none is asked for."""
+    digest = f"quay.io/me/app@sha256:{'1' * 64}"
+    shown = Image(ALPINE.image_id, ("alpine:3.20", "quay.io/me/app:1"), NOW, digests=(digest,))
+
+    assert filters.narrowed(shown, {}) is shown
+    assert filters.narrowed(shown, {"reference": ("alp*",)}) == replace(shown, tags=("alpine:3.20",), digests=())
+    assert filters.narrowed(shown, {"reference": ("quay.io/me/app", "x")}) == replace(shown, tags=("quay.io/me/app:1",))
+
+
 def test_images_without_a_name():
     """They dangle, and no reference finds them."""
     nameless = Image(ALPINE.image_id, (), NOW)

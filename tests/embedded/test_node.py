@@ -319,15 +319,28 @@ def test_an_image_that_must_not_be_pulled(cluster: EmbeddedCluster, runtime: Fak
 
 
 def test_pull_secrets_go_to_the_runtime(cluster: EmbeddedCluster, runtime: FakeRuntime) -> None:
-    """Of each registry in them."""
-    auths = {"auths": {"https://r.example/v1/": {"auth": base64.b64encode(b"me:secret").decode()}}}
+    """Of each registry in them; Docker Hub has an older name there."""
+    logins = {"https://r.example/v1/": b"me:secret", "https://index.docker.io/v1/": b"me:hub"}
+    auths = {"auths": {server: {"auth": base64.b64encode(login).decode()} for server, login in logins.items()}}
     data = {".dockerconfigjson": base64.b64encode(json.dumps(auths).encode()).decode()}
     cluster.create("Secret", {"metadata": {"name": "s"}, "type": "kubernetes.io/dockerconfigjson", "data": data})
     runtime.absent.add("r.example/big")
     cluster.create("Pod", a_pod(main("true", image="r.example/big"), imagePullSecrets=[{"name": "s"}, {"name": "none"}]))
     reaches(cluster, "terminated")
 
-    assert runtime.pulled == [("r.example/big", (Credentials("r.example", "me", "secret"),))]
+    told = (Credentials("r.example", "me", "secret"), Credentials("docker.io", "me", "hub"))
+    assert runtime.pulled == [("r.example/big", told)]
+
+
+def test_images_that_need_no_registry(cluster: EmbeddedCluster, runtime: FakeRuntime) -> None:
+    """Those of the settings' folder."""
+    runtime.archived.add("docker.io/me/app:1")
+
+    found = cluster.own_image("docker.io/me/app:1", timeout=5)
+
+    assert found is not None
+    assert (found.ref, found.config) == ("docker.io/me/app:1", runtime.config)
+    assert cluster.own_image("docker.io/me/app:2", timeout=5) is None
 
 
 # --- what runs -------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from kubedock.embedded.runtimes.folder import NodeFolder
 from tests.support.clients import ALPINE, DockerCli
 from tests.support.kubedock_server import KUBEDOCK, KubedockServer, Place, embedded_argv, embedded_server
 from tests.support.live import LiveServer
+from tests.support.runtimes import tiny_images
 from tests.support.shared import ROOT
 
 RUNTIMES = [pytest.param("runc", marks=pytest.mark.embedded), pytest.param("chroot", marks=pytest.mark.embedded)]
@@ -48,6 +49,20 @@ def server_in(folder: Path, runtime: str) -> Iterator[KubedockServer]:
     with embedded_server(folder, place=Place("embedded", embedded=runtime)) as server:
         server.cli().ok("pull", ALPINE)
         yield server
+
+
+@pytest.mark.embedded
+def test_images_of_a_folder_are_known_without_a_registry(tmp_path: Path) -> None:
+    """Their configuration as well; a mirror that cannot be reached is not asked."""
+    images = tiny_images(tmp_path)
+    with embedded_server(tmp_path, "--embedded-images", str(images), "--registry-mirror", "http://127.0.0.1:1") as server:
+        docker = server.cli()
+        assert "WARNING" not in docker.ok("pull", ALPINE)
+        found = json.loads(docker.ok("image", "inspect", ALPINE))[0]
+
+        assert (found["Config"]["Cmd"], found["RepoDigests"]) == (["sh"], [])
+        assert docker.ok("run", "--rm", ALPINE, "echo", "hi") == "hi"
+        assert "taken on trust" in docker.ok("pull", "nosuch/image")
 
 
 @pytest.mark.embedded

@@ -208,6 +208,13 @@ def test_options_of_the_pod(asked: Mapping[str, Any], spec: Mapping[str, Any]) -
     assert made(ContainerSpec("alpine", **asked)) == a_pod(spec=spec)
 
 
+def test_a_login_of_its_own() -> None:
+    """The Secret has the pod's name, and goes before the settings' ones."""
+    pod = pod_manifest(replace(RECORD, with_login=True), replace(DEFAULTS, image_pull_secrets=("one",)))
+
+    assert pod == a_pod(spec={"imagePullSecrets": [{"name": "kubedock-web-0123456789ab-r2"}, {"name": "one"}]})
+
+
 def memory(name: str, size: str | None = None) -> dict[str, Any]:
     """A volume in memory."""
     return {"name": name, "emptyDir": {"medium": "Memory", **({"sizeLimit": size} if size else {})}}

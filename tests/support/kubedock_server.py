@@ -2,6 +2,7 @@
 
 import json
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -10,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import docker
+import yaml
 
 from tests.support.clients import DockerCli
 from tests.support.live import LiveServer
-from tests.support.realcluster import CLUSTER, RealCluster
+from tests.support.realcluster import CLUSTER, MIRROR, REGISTRY, RealCluster
 from tests.support.runtimes import a_network, embedded_tools, tiny_images
+from tests.support.shared import ROOT
 from tests.support.waiting import eventually
 
 KUBEDOCK = (sys.executable, "-m", "kubedock")
-REGISTRY = ("198.18.0.2", 5000)
-"""The test cluster's, with all images of the tests, as this machine reaches it."""
 INSIDE = (str(CLUSTER), "inside")
 
 
@@ -81,9 +82,10 @@ class KubedockServer:
 
 
 def server_argv(*options: str, kubeconfig: Path, namespace: str, place: Place = OUTSIDE) -> tuple[str, ...]:
-    """The command line of a server."""
+    """The command line of a server. It looks images up where the nodes have them from, unless the options say else."""
     where = ("--kubeconfig", str(kubeconfig), "--namespace", namespace)
-    return (*place.prefix, *KUBEDOCK, "server", "--listen-addr", "127.0.0.1:0", *where, *options)
+    mirror = () if {"--registry-mirror", "--no-inspector"} & set(options) else ("--registry-mirror", MIRROR)
+    return (*place.prefix, *KUBEDOCK, "server", "--listen-addr", "127.0.0.1:0", *where, *mirror, *options)
 
 
 @contextmanager
@@ -113,7 +115,8 @@ def kubedock_server(
 def embedded_argv(folder: Path, *options: str, place: Place = EMBEDDED) -> tuple[str, ...]:
     """The command line of a server whose node lies in ``folder/node``."""
     node = ("--embedded-dir", str(folder / "node"), "--embedded-network", str(a_network()), "--embedded-runtime", place.embedded)
-    return (*KUBEDOCK, "server", "--listen-addr", "127.0.0.1:0", "--embedded", *node, *images_of(folder), *options)
+    images = () if "--registry-mirror" in options else images_of(folder)
+    return (*KUBEDOCK, "server", "--listen-addr", "127.0.0.1:0", "--embedded", *node, *images, *options)
 
 
 @contextmanager
@@ -128,9 +131,19 @@ def embedded_server(folder: Path, *options: str, place: Place = EMBEDDED) -> Ite
 
 def images_of(folder: Path) -> tuple[str, ...]:
     """Where an embedded server has its images from: the test cluster's registry if it is up, else a few tiny ones."""
-    with suppress(OSError), socket.create_connection(REGISTRY, timeout=2):
-        return ("--registry-mirror", f"http://{REGISTRY[0]}:{REGISTRY[1]}")
+    host, port = REGISTRY.split(":")
+    with suppress(OSError), socket.create_connection((host, int(port)), timeout=2):
+        return ("--registry-mirror", MIRROR)
     return ("--embedded-images", str(tiny_images(folder)))
+
+
+def least_rights(real: RealCluster) -> Path:
+    """A kubeconfig of a ServiceAccount with the Role that kubedock prints."""
+    argv = (*KUBEDOCK, "manifests", "role", "-n", real.namespace)
+    printed = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=30, check=True).stdout
+    roles = [found for found in yaml.safe_load_all(printed) if found and found["kind"] == "Role"]
+    assert len(roles) == 1, printed
+    return real.service_account(roles[0]["rules"])
 
 
 def pods(real: RealCluster, selector: str = "kubedock=true") -> list[dict[str, Any]]:

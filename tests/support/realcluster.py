@@ -3,9 +3,12 @@
 import json
 import os
 import secrets
+import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,9 @@ from tests.support.shared import SHARED
 CLUSTER = SHARED / "cluster" / "cluster"
 ETCD = "http://127.0.0.1:2379"
 """In the cluster's network."""
+REGISTRY = os.environ.get("KUBEDOCK_TEST_REGISTRY", "198.18.0.2:5000")
+"""The cluster's own, which its nodes have for all others."""
+MIRROR = f"http://{REGISTRY}"
 
 COMPACT = """
 import json, sys, urllib.request
@@ -78,6 +84,26 @@ class RealCluster:
         target.write_text(yaml.safe_dump(config))
         target.chmod(0o600)
         return target
+
+    @contextmanager
+    def trusting(self, registry: str) -> Iterator[None]:
+        """Let the nodes pull from a registry of this machine, by plain HTTP; they read that anew for each pull."""
+        folder = self.kubeconfig.parent / "run" / "registries" / f"{registry.replace(':', '_')}_"
+        folder.mkdir()
+        try:
+            host = f'[host."http://{registry}"]\ncapabilities = ["pull", "resolve"]\n'
+            (folder / "hosts.toml").write_text(f'server = "http://{registry}"\n{host}')
+            yield
+        finally:
+            shutil.rmtree(folder)
+
+    @property
+    def machine(self) -> str:
+        """The address of this machine that the nodes, and pods, can reach."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.connect((REGISTRY.partition(":")[0], 9))
+            found: str = sock.getsockname()[0]
+        return found
 
     def compact(self) -> None:
         """Have the cluster's store forget all versions but the newest, as it does by itself every few minutes."""

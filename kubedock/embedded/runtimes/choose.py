@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubedock.embedded.runtime import Runtime
-from kubedock.embedded.runtimes import archives, registry, tools
+from kubedock.embedded.runtimes import archives, tools
 from kubedock.embedded.runtimes.folder import NodeFolder
 from kubedock.embedded.runtimes.images import Images
 from kubedock.errors import Unavailable
+from kubedock.parsing import Mirror
 
 logger = logging.getLogger(__name__)
 
@@ -24,8 +25,9 @@ class Wanted:
     folder: Path
     network: ipaddress.IPv4Network
     runtime: str = AUTO
-    mirrors: Sequence[str] = ()
+    mirrors: Sequence[Mirror] = ()
     archives: Path | None = None
+    insecure: Sequence[str] = ()
 
 
 def opened(wanted: Wanted) -> Runtime:
@@ -34,8 +36,8 @@ def opened(wanted: Wanted) -> Runtime:
     Conflict where the network is in use, Missing where the first that is allowed lacks programs, InvalidParameter for settings.
     """
     folder = NodeFolder(wanted.folder)
-    mirrors = [registry.parse_mirror(text) for text in wanted.mirrors]
-    images = Images(folder.images, mirrors, archives.archives(wanted.archives) if wanted.archives is not None else ())
+    own = archives.archives(wanted.archives) if wanted.archives is not None else ()
+    images = Images(folder.images, wanted.mirrors, own, wanted.insecure)
     makers: dict[str, Callable[[], Runtime]] = {
         "runc": lambda: _runc(folder, images, wanted.network),
         "chroot": lambda: _chroot(folder, images),

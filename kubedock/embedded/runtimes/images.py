@@ -28,7 +28,7 @@ from kubedock.domain.image import Reference
 from kubedock.embedded.runtime import Credentials, Image, PullError
 from kubedock.embedded.runtimes import registry, tools
 from kubedock.embedded.runtimes.archives import Archive
-from kubedock.embedded.runtimes.registry import Mirror
+from kubedock.parsing import Mirror
 
 Json = dict[str, Any]
 PULLS = 4
@@ -38,9 +38,11 @@ PULLS = 4
 class Images:
     """The images of one node. ``open`` before use."""
 
-    def __init__(self, folder: Path, mirrors: Sequence[Mirror] = (), archives: Sequence[Archive] = ()) -> None:
-        """``archives`` are asked before any registry."""
-        self._folder, self._mirrors = folder, tuple(mirrors)
+    def __init__(
+        self, folder: Path, mirrors: Sequence[Mirror] = (), archives: Sequence[Archive] = (), insecure: Sequence[str] = ()
+    ) -> None:
+        """``archives`` are asked before any registry; ``insecure`` hosts need no TLS."""
+        self._folder, self._mirrors, self._insecure = folder, tuple(mirrors), frozenset(insecure)
         self._archives = {ref: archive for archive in archives for ref in archive.references}
         self._lock = threading.Lock()
         self._refs: dict[str, Json] = {}
@@ -90,10 +92,14 @@ class Images:
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
 
+    def own(self, text: str, *, timeout: float) -> Image | None:
+        """See Runtime.own."""
+        return self.pull(text, timeout=timeout) if registry.reference(text).canonical in self._archives else None
+
     # --- inside --------------------------------------------------------------------------------------------------
 
     def _from_registry(self, wanted: Reference, temporary: Path, timeout: float, credentials: Sequence[Credentials]) -> Image:
-        asked = registry.source(wanted, self._mirrors)
+        asked = registry.source(wanted, self._mirrors, self._insecure)
         options = [f"--authfile={_authfile(temporary, registry.auths(asked, wanted, credentials))}"]
         verify = ["--tls-verify=false"] if asked.plain else []
         raw = self._run(wanted, ["skopeo", "inspect", "--raw", *options, *verify, asked.at(asked.suffix)], timeout, temporary)

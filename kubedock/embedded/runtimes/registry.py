@@ -1,44 +1,19 @@
 """Where an image's reference leads: to a registry, or to the mirror that stands for it. And what its errors mean. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from kubedock.domain import image
 from kubedock.domain.image import Reference
 from kubedock.embedded.runtime import Credentials, PullError
 from kubedock.errors import InvalidParameter
+from kubedock.parsing import Mirror
 
 _DENIED = re.compile(r"unauthorized|denied|authentication required|forbidden|\b40[13]\b", re.IGNORECASE)
 _MISSING = re.compile(r"manifest unknown|name unknown|not found|\b404\b|no image found", re.IGNORECASE)
 _MESSAGE = re.compile(r'msg="((?:[^"\\]|\\.)*)"')
 _ESCAPED = re.compile(r"\\(.)")
-
-
-@dataclass(frozen=True, slots=True)
-class Mirror:
-    """``prefix`` ("" for all) of canonical references, and the registry that serves them: host with port, and path."""
-
-    prefix: str
-    host: str
-    path: str = ""
-    plain: bool = False
-
-    def serves(self, name: str) -> bool:
-        """Whether this canonical name (registry/path) lies below the prefix."""
-        return not self.prefix or name == self.prefix or name.startswith(self.prefix + "/")
-
-
-def parse_mirror(text: str) -> Mirror:
-    """``[PREFIX=]URL``: ``http://127.0.0.1:5000``, ``docker.io=https://mirror.example/hub``. InvalidParameter."""
-    prefix, equals, url = text.partition("=")
-    if not equals:
-        prefix, url = "", text
-    parts = urlsplit(url if "://" in url else f"https://{url}")
-    if parts.scheme not in ("http", "https") or not parts.netloc or "@" in parts.netloc:
-        raise InvalidParameter(f"--registry-mirror {text}: what is needed is [PREFIX=]URL, such as http://127.0.0.1:5000")
-    return Mirror(prefix.strip("/"), parts.netloc, parts.path.strip("/"), parts.scheme == "http")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +43,17 @@ def reference(text: str) -> Reference:
         raise PullError(told, reason="InvalidImageName") from error
 
 
-def source(wanted: Reference, mirrors: Iterable[Mirror]) -> Source:
-    """Where to ask. The mirror with the longest prefix has the word, and nobody is asked behind it."""
+def source(wanted: Reference, mirrors: Iterable[Mirror], insecure: Collection[str] = ()) -> Source:
+    """Where to ask. The mirror with the longest prefix has the word, and nobody is asked behind it.
+
+    ``insecure`` are the hosts that need no TLS, or no certificate that is known.
+    """
     suffix = f"@{wanted.digest}" if wanted.digest else f":{wanted.effective_tag}"
-    serving = sorted((each for each in mirrors if each.serves(wanted.name)), key=lambda each: len(each.prefix))
-    if not serving:
+    mirror = max((each for each in mirrors if each.serves(wanted.name)), key=lambda each: len(each.prefix), default=None)
+    if mirror is None:
         host = "localhost" if wanted.registry == "localhost" else wanted.registry.partition(":")[0]
-        return Source(wanted.name, suffix, plain=host in ("localhost", "127.0.0.1"))
-    mirror = serving[-1]
-    path = "/".join(filter(None, (mirror.path, wanted.repository)))
-    return Source(f"{mirror.host}/{path}", suffix, mirror.plain)
+        return Source(wanted.name, suffix, plain=wanted.registry in insecure or host in ("localhost", "127.0.0.1"))
+    return Source(f"{mirror.host}/{mirror.repository(wanted.repository)}", suffix, mirror.plain or mirror.host in insecure)
 
 
 def auths(asked: Source, wanted: Reference, known: Iterable[Credentials]) -> Mapping[str, Credentials]:

@@ -179,6 +179,10 @@ class RuncRuntime:
         """See Runtime."""
         return self._images.pull(ref, timeout=timeout, credentials=credentials)
 
+    def own(self, ref: str, *, timeout: float) -> Image | None:
+        """See Runtime."""
+        return self._images.own(ref, timeout=timeout)
+
     def image(self, ref: str) -> Image | None:
         """See Runtime."""
         return self._images.get(ref)

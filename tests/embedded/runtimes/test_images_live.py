@@ -14,7 +14,7 @@ import pytest
 from kubedock.embedded.runtime import Credentials, PullError
 from kubedock.embedded.runtimes.archives import archives
 from kubedock.embedded.runtimes.images import Images
-from kubedock.embedded.runtimes.registry import Mirror
+from kubedock.parsing import Mirror
 from tests.support.runtimes import BUSYBOX
 
 pytestmark = pytest.mark.embedded
@@ -91,7 +91,7 @@ def registry(images: Path) -> Iterator[Registry]:
 def store(registry: Registry, tmp_path: Path) -> Images:
     """Images behind a mirror for one registry, which is that one."""
     (tmp_path / "store").mkdir()
-    store = Images(tmp_path / "store", [Mirror("registry.example", registry.host, "mirrored", plain=True)])
+    store = Images(tmp_path / "store", [Mirror("registry.example", f"http://{registry.host}/mirrored")])
     store.open()
     return store
 
@@ -148,7 +148,7 @@ def test_credentials_open_what_is_closed(store: Images, registry: Registry) -> N
 
 def test_a_registry_that_cannot_be_reached_is_told(tmp_path: Path) -> None:
     """With the network's own words."""
-    store = Images(tmp_path, [Mirror("", "127.0.0.1:1", plain=True)])
+    store = Images(tmp_path, [Mirror("", "http://127.0.0.1:1")])
 
     with pytest.raises(
         PullError, match=r"^rpc error: code = Unavailable desc = .* dial tcp 127.0.0.1:1: connect: connection refused$"
@@ -182,7 +182,11 @@ def test_images_in_files_need_no_registry(kind: str, images: Path, tmp_path: Pat
     found = Images(store, (), archives(folder))
     found.open()
 
-    image = found.pull("team/app:1", timeout=60)
+    assert found.own("team/app:2", timeout=60) is None
+    assert found.own(f"team/app@sha256:{'0' * 64}", timeout=60) is None
+    image = found.own("team/app:1", timeout=60)
 
+    assert image is not None
+    assert image == found.pull("team/app:1", timeout=60)
     assert (image.ref, image.config["Cmd"]) == ("docker.io/team/app:1", ["sh"])
     assert (found.root(image) / "bin" / "sh").is_symlink()

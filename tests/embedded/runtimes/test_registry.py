@@ -5,34 +5,10 @@ import pytest
 from kubedock.domain.status import Failure
 from kubedock.embedded.runtime import Credentials, PullError
 from kubedock.embedded.runtimes import registry
-from kubedock.embedded.runtimes.registry import Mirror
-from kubedock.errors import InvalidParameter
 from kubedock.kube import failures
+from kubedock.parsing import Mirror
 
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("http://127.0.0.1:5000", Mirror("", "127.0.0.1:5000", "", plain=True)),
-        ("https://mirror.example/hub/", Mirror("", "mirror.example", "hub")),
-        ("mirror.example", Mirror("", "mirror.example")),
-        ("docker.io=http://h:1/x", Mirror("docker.io", "h:1", "x", plain=True)),
-        ("quay.io/me/=https://h", Mirror("quay.io/me", "h")),
-    ],
-)
-def test_mirrors(text: str, expected: Mirror) -> None:
-    """A URL, with a prefix or without."""
-    assert registry.parse_mirror(text) == expected
-
-
-@pytest.mark.parametrize("text", ["", "ftp://x", "http://", "a=", "http://me:secret@h"])
-def test_what_is_no_mirror(text: str) -> None:
-    """Credentials neither: they come with the pod."""
-    with pytest.raises(InvalidParameter, match=r"what is needed is \[PREFIX=\]URL"):
-        registry.parse_mirror(text)
-
-
-ALL, HUB = Mirror("", "all:5000", plain=True), Mirror("docker.io", "hub.example", "proxy")
+ALL, HUB = Mirror("", "http://all:5000"), Mirror("docker.io", "https://hub.example/proxy")
 
 
 @pytest.mark.parametrize(
@@ -44,11 +20,14 @@ ALL, HUB = Mirror("", "all:5000", plain=True), Mirror("docker.io", "hub.example"
         ("quay.io/a/b@sha256:" + "1" * 64, [HUB, ALL], ("all:5000/a/b", "@sha256:" + "1" * 64, True)),
         ("docker.iox/a", [HUB], ("docker.iox/a", ":latest", False)),
         ("localhost:5000/a", [HUB], ("localhost:5000/a", ":latest", True)),
+        ("lax.example/a", [HUB], ("lax.example/a", ":latest", True)),
+        ("alpine", [HUB, Mirror("docker.io", "https://second.example")], ("hub.example/proxy/library/alpine", ":latest", False)),
+        ("alpine", [Mirror("", "https://lax.example")], ("lax.example/library/alpine", ":latest", True)),
     ],
 )
 def test_where_a_reference_leads(reference: str, mirrors: list[Mirror], expected: tuple[str, str, bool]) -> None:
-    """The longest prefix has the word."""
-    source = registry.source(registry.reference(reference), mirrors)
+    """The longest prefix has the word, the first of equals."""
+    source = registry.source(registry.reference(reference), mirrors, {"lax.example"})
 
     assert (source.name, source.suffix, source.plain) == expected
 
@@ -56,7 +35,7 @@ def test_where_a_reference_leads(reference: str, mirrors: list[Mirror], expected
 def test_credentials_are_those_of_the_mirror_else_of_the_registry() -> None:
     """Of no other."""
     wanted = registry.reference("registry.example/a")
-    asked = registry.source(wanted, [Mirror("", "mirror.example")])
+    asked = registry.source(wanted, [Mirror("", "https://mirror.example")])
     mine, other = Credentials("registry.example", "me", "x"), Credentials("other.example", "me", "y")
 
     assert registry.auths(asked, wanted, [other, mine]) == {"mirror.example": mine}

@@ -1,0 +1,81 @@
+"""Asks registries about images, where that is possible and wanted; what cannot be asked is taken on trust."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kubedock.background.lookups import NoAnswer
+from kubedock.domain.image import HUB, HUB_LEGACY, Reference
+from kubedock.domain.imageconfig import RegistryImage
+from kubedock.engine.core import Core
+from kubedock.errors import InvalidParameter, NotImplemented, Unavailable
+from kubedock.registry.credentials import Credentials
+from kubedock.registry.errors import Closed
+from kubedock.registry.manifests import Platform
+from kubedock.registry.newest import Newest
+
+logger = logging.getLogger(__name__)
+
+MISSING = "exposed ports, entrypoint, environment and health check are not known"
+OFF = "a registry cannot be asked: --no-inspector is set"
+WARN_SECONDS, WARNED = 60.0, 1024
+
+
+@dataclass(frozen=True, slots=True)
+class OnTrust:
+    """An image that nobody can tell of: ``why`` in a sentence, "" where nobody is to be asked."""
+
+    why: str = ""
+
+
+class Lookup:
+    """One question to the registries each; of the answers nothing is remembered here."""
+
+    def __init__(self, core: Core, clock: Callable[[], float] = time.monotonic) -> None:
+        self._core, self._clock = core, clock
+        self._warned = Newest[str, float](WARNED)
+
+    def find(self, reference: Reference, platform: str, credentials: Credentials) -> RegistryImage | OnTrust:
+        """What the node or a registry has; OnTrust where nobody can tell, which is logged once a minute for each registry.
+
+        NotFound and System with Docker's sentences, as a pull has them.
+        """
+        own = self._core.own_images(reference)
+        inspector, seconds = self._core.inspector, self._core.limits.inspect
+        if own is not None or inspector is None:
+            return own or OnTrust()
+        key = (reference, platform, credentials)
+        try:
+            wanted = Platform.parse(platform)
+            return self._core.lookups.ask(key, lambda: inspector.look(reference, wanted, seconds, credentials), seconds)
+        except (Unavailable, Closed) as error:
+            if isinstance(error, NoAnswer):
+                inspector.note_silence(reference, str(error))
+            why = f"image {reference.familiar} cannot be looked up ({error}): it is taken on trust: its {MISSING}"
+            self._warn(reference.registry, why)
+            return OnTrust(why)
+
+    def _warn(self, registry: str, why: str) -> None:
+        if (self._warned.get(registry) or 0.0) <= self._clock():
+            self._warned.put(registry, self._clock() + WARN_SECONDS)
+            logger.warning("%s", why)
+
+    def require(self, reference: Reference, platform: str, credentials: Credentials) -> RegistryImage:
+        """The same where trust is no answer. NotImplemented without an inspector."""
+        inspector, seconds = self._core.inspector, self._core.limits.inspect
+        if inspector is None:
+            raise NotImplemented(OFF)
+        wanted, key = Platform.parse(platform), (reference, platform, credentials)
+        return self._core.lookups.ask(key, lambda: inspector.look(reference, wanted, seconds, credentials), seconds)
+
+    def login(self, server: str, credentials: Credentials) -> None:
+        """Check credentials at a registry (Docker Hub where none is named). Unauthorized, Unavailable."""
+        inspector, seconds = self._core.inspector, self._core.limits.inspect
+        if inspector is None:
+            raise NotImplemented(OFF)
+        if not credentials:
+            raise InvalidParameter("a login needs a user name and a password")
+        host = (server.partition("://")[2] or server).partition("/")[0] or HUB
+        host = HUB if host == HUB_LEGACY else host
+        self._core.lookups.ask(("login", host, credentials), lambda: inspector.login(host, credentials, seconds), seconds)

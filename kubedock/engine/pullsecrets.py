@@ -1,0 +1,34 @@
+"""The logins in the namespace's image pull secrets, for look-ups: those that the settings name."""
+
+import logging
+from collections.abc import Sequence
+
+from kubedock.cluster import Cluster
+from kubedock.domain.image import Reference
+from kubedock.errors import KubedockError
+from kubedock.kube.pullsecrets import logins
+from kubedock.registry.credentials import Credentials, from_auths
+
+logger = logging.getLogger(__name__)
+
+
+class PullSecrets:
+    """See registry.credentials.Source. They are read for each look-up that comes so far: a Secret may change."""
+
+    def __init__(self, cluster: Cluster, names: Sequence[str]) -> None:
+        self._cluster, self._names = cluster, names
+        self._complaints: dict[str, str] = {}
+
+    def __call__(self, reference: Reference) -> Credentials | None:
+        """The first that fits. A Secret that cannot be read is none, which is logged once."""
+        found = (from_auths(self._read(name), reference) for name in self._names)
+        return next((login for login in found if login), None)
+
+    def _read(self, name: str) -> dict[str, object]:
+        try:
+            return dict(logins(self._cluster.get("Secret", name)))
+        except KubedockError as error:
+            if self._complaints.get(name) != str(error):
+                self._complaints[name] = str(error)
+                logger.warning("the pull secret %s cannot be read: images are looked up without it: %s", name, error)
+            return {}
