@@ -60,7 +60,6 @@ DECLINED = (
     (("export", "{name}"), "export is not supported"),
     (("commit", "{name}"), "commit is not supported"),
     (("update", "--cpus", "1", "{name}"), "update is not supported"),
-    (("cp", "{name}:/etc/passwd", "-"), "copying files from a container is not supported yet"),
     (("push", "alpine"), "push is not supported"),
     (("save", "alpine", "alpine:3.20"), "saving several images is not supported"),
     (("search", "alpine"), "search is not supported"),

@@ -174,22 +174,18 @@ def test_a_reader_that_leaves_ends_tar(image: Image) -> None:
     assert process.wait(10) != 0
 
 
-def test_the_root_is_archived_without_what_is_mounted_everywhere(tmp_path: Path) -> None:
+def test_the_root_is_archived_without_what_is_mounted_everywhere(image: Image) -> None:
     """The script's own list of members; the real root is far too large for a test."""
     for name in ("proc", "sys", "dev", "etc", ".hidden"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "file").touch()
-    script = filetools.READ.replace('tar "$@"', 'echo "$@"').replace("cd /", 'cd "$ROOT"')
-    argv, environment = ["sh", "-c", script, "sh", "/", "-c", "--"], {**os.environ, "ROOT": str(tmp_path)}
-
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as running:
-        assert running.stdin is not None
-        assert running.stdout is not None
-        # The end of its input is the end of all: it comes when the answer has been read.
-        answer = running.stdout.readline()
-        running.stdin.close()
-
-    assert answer.split() == [b"-c", b"--", b"./etc", b"./file", b"./.hidden"]
+        (image.root / name).mkdir()
+    (image.root / "etc" / "file").write_bytes(b"1")
+    script = filetools.READ.replace("cd /\n", f"cd '{image.root}'\n")
+    command = filetools.reading(file_path("/"))
+    at = command.index("-C") + 1
+    process = image.begin(["sh", "-c", script, *command[3:at], str(image.root), *command[at + 1 :]])
+    assert filetools.ended(output(process.stderr).readline().decode()) == 0
+    out, _ = process.communicate(timeout=20)
+    assert contents(out) == {"./etc": None, "./etc/file": b"1", "./.hidden": None}
 
 
 # --- CHECK -----------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import lzma
 import random
 import stat
 import tarfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -20,6 +21,7 @@ from kubedock.domain.filetools import ENDED, NO_TOOLS
 from kubedock.domain.volume import Mount
 from kubedock.engine import Engine
 from kubedock.engine.archives import NO_FILES
+from kubedock.engine.programs import BROKEN, PING_SECONDS
 from kubedock.errors import (
     FileNotFound,
     Forbidden,
@@ -355,6 +357,87 @@ def test_many_small_files(engine: Engine, files: FakeFiles) -> None:
     data = {f"d/{number}": str(number).encode() for number in range(1200)} | {"two\nlines": b"2"}
     put(engine, "/tmp", of_files(data), keep=True)
     assert {name: files.read(f"/tmp/{name}") for name in data} == data
+
+
+class Clogged(FakeChannels):
+    """A connection that takes nothing at first, and all of it at the next try."""
+
+    def __init__(self, *given: object) -> None:
+        super().__init__(*given)  # type: ignore[arg-type]
+        self._waiting = self._tries = 0
+
+    @property
+    def unsent(self) -> int:
+        """See Channels."""
+        return self._waiting
+
+    def send(self, channel: int, data: bytes) -> None:
+        """See Channels."""
+        self._waiting += len(data)
+        super().send(channel, data)
+
+    def flush(self) -> None:
+        """See Channels."""
+        self._tries += 1
+        self._waiting = self._waiting if self._tries % 2 else 0
+
+
+def test_a_connection_that_is_full_is_waited_for(engine: Engine, files: FakeFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And for no moment longer: not until the next ping."""
+    monkeypatch.setattr("kubedock.cluster.fake.FakeChannels", Clogged)
+    monkeypatch.setattr("kubedock.engine.programs.HIGH", 100_000)
+    began = time.monotonic()
+    put(engine, "/tmp", of_files({str(number): bytes(300_000) for number in range(10)}))
+    assert time.monotonic() - began < PING_SECONDS / 2
+    assert files.read("/tmp/9") == bytes(300_000)
+
+
+def test_a_long_copy_keeps_the_checkers_connection(engine: Engine, files: FakeFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which has nothing to say meanwhile."""
+    pings: list[FakeChannels] = []
+    monkeypatch.setattr("kubedock.engine.programs.PING_SECONDS", 0.0)
+
+    def ping(channels: FakeChannels) -> None:
+        pings.append(channels)
+
+    monkeypatch.setattr(FakeChannels, "ping", ping)
+    put(engine, "/tmp", of_files({"large": bytes(2_000_000)}))
+    assert len(pings) >= 4
+    assert files.read("/tmp/large") == bytes(2_000_000)
+
+
+@pytest.mark.parametrize(
+    ("answers", "kind", "sentence"),
+    [
+        ([(1, b"rea"), (1, b"dy\nfixed\n"), (2, b"rm: busy\n")], Forbidden, 'cannot replace "/tmp/a": rm: busy'),
+        ([(1, b"ready\n"), None], Unavailable, BROKEN),
+        ([None], Unavailable, BROKEN),
+        ([(1, b"ready\nsomething else\n"), None], Unavailable, BROKEN),
+    ],
+)
+def test_a_checker_that_does_not_help(
+    scripted: tuple[Engine, Scripted], answers: list[tuple[int, bytes] | None], kind: type[KubedockError], sentence: str
+) -> None:
+    """What cannot be replaced, and a connection that breaks (None): nothing is waited for in vain."""
+    engine, cluster = scripted
+    cluster.say = lambda channels: [channels.put(*each) if each else channels.snap() for each in answers] and None
+    with refused(kind, sentence):
+        put(engine, "/tmp", of_files({"a": b"1"}))
+
+
+def test_a_container_that_ends_in_the_middle(scripted: tuple[Engine, Scripted]) -> None:
+    """Its connection says no more than that it broke; where it says that nothing runs, so does the answer."""
+    engine, cluster = scripted
+    gone = b'{"status":"Failure","message":"unable to upgrade connection: container not found (\\"main\\")"}'
+    cluster.say = lambda channels: channels.finish(gone)
+    container = engine.core.containers.find("web").id
+    for use in (lambda: got(engine, "/etc"), lambda: put(engine, "/tmp", b"")):
+        with refused(NotRunning, f"container {container} is not running"):
+            use()
+    cluster.say = lambda channels: channels.put(1, b"ready\n") if len(cluster.opened) % 2 else channels.finish(gone)
+    cluster.opened.clear()
+    with refused(NotRunning, f"container {container} is not running"):
+        put(engine, "/tmp", b"")
 
 
 # --- images and containers that cannot -------------------------------------------------------------------------------

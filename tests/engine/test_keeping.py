@@ -174,6 +174,12 @@ TOO_MANY = "start the container first, or put it into the image"
             NotImplemented,
             "at most 1000 files can be put into a container that does not run: start the container first, or put it into the image",
         ),
+        (
+            "/tmp",
+            archive(*(member(f"d{number}", None) for number in range(2 * MOST_FILES + 1))),
+            NotImplemented,
+            "at most 1000 files can be put into a container that does not run: start the container first, or put it into the image",
+        ),
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else "",
 )

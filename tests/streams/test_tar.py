@@ -141,7 +141,7 @@ def test_extended_headers_are_bounded() -> None:
         entries(info.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
 
 
-@pytest.mark.parametrize("records", [b"5 a=b\n", b"x a=b\n", b"6 a=b\0", b"6 ab\n\n", b"99 a=b\n", b"12 size=1x\n\0"])
+@pytest.mark.parametrize("records", [b"5 a=b\n", b"x a=b\n", b"6 a=b\0", b"6 ab\n\n", b"99 a=b\n", b"11 size=1x\n"])
 def test_damaged_pax_records_are_refused(records: bytes) -> None:
     """Lengths, equals signs, ends and numbers."""
     info = tarfile.TarInfo("pax")
@@ -149,6 +149,14 @@ def test_damaged_pax_records_are_refused(records: bytes) -> None:
     data = info.tobuf(tarfile.USTAR_FORMAT) + records + bytes(tar.padding(len(records))) + of_files({"a": b"1"})
     with refused(InvalidParameter, tar.INVALID):
         entries(data)
+
+
+def test_a_negative_size_is_refused() -> None:
+    """GNU's numbers have a sign."""
+    info = tarfile.TarInfo("a")
+    info.size = -512
+    with refused(InvalidParameter, tar.INVALID):
+        entries(info.tobuf(tarfile.GNU_FORMAT))
 
 
 def test_sparse_files_are_a_sentence() -> None:
