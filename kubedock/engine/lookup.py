@@ -12,6 +12,7 @@ from kubedock.engine.core import Core
 from kubedock.errors import InvalidParameter, NotImplemented, Unavailable
 from kubedock.registry.credentials import Credentials
 from kubedock.registry.errors import Closed
+from kubedock.registry.inspector import Inspector
 from kubedock.registry.manifests import Platform
 from kubedock.registry.newest import Newest
 
@@ -19,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 MISSING = "exposed ports, entrypoint, environment and health check are not known"
 OFF = "a registry cannot be asked: --no-inspector is set"
+IN_TIME = 0.9
 WARN_SECONDS, WARNED = 60.0, 1024
 
 
@@ -45,13 +47,11 @@ class Lookup:
         inspector, seconds = self._core.inspector, self._core.limits.inspect
         if own is not None or inspector is None:
             return own or OnTrust()
-        key = (reference, platform, credentials)
         try:
-            wanted = Platform.parse(platform)
-            return self._core.lookups.ask(key, lambda: inspector.look(reference, wanted, seconds, credentials), seconds)
+            return self._ask(inspector, reference, platform, credentials)
         except (Unavailable, Closed) as error:
             if isinstance(error, NoAnswer):
-                inspector.note_silence(reference, str(error))
+                inspector.note_silence(reference, str(error), seconds)
             why = f"image {reference.familiar} cannot be looked up ({error}): it is taken on trust: its {MISSING}"
             self._warn(reference.registry, why)
             return OnTrust(why)
@@ -63,11 +63,17 @@ class Lookup:
 
     def require(self, reference: Reference, platform: str, credentials: Credentials) -> RegistryImage:
         """The same where trust is no answer. NotImplemented without an inspector."""
-        inspector, seconds = self._core.inspector, self._core.limits.inspect
-        if inspector is None:
+        if self._core.inspector is None:
             raise NotImplemented(OFF)
-        wanted, key = Platform.parse(platform), (reference, platform, credentials)
-        return self._core.lookups.ask(key, lambda: inspector.look(reference, wanted, seconds, credentials), seconds)
+        return self._ask(self._core.inspector, reference, platform, credentials)
+
+    def _ask(self, inspector: Inspector, reference: Reference, platform: str, credentials: Credentials) -> RegistryImage:
+        wanted, seconds = Platform.parse(platform), self._core.limits.inspect
+        # It knows best what has gone wrong, and is asked to say so in time; only a name in DNS makes it late.
+        in_time = seconds * IN_TIME
+        return self._core.lookups.ask(
+            (reference, platform, credentials), lambda: inspector.look(reference, wanted, in_time, credentials), seconds
+        )
 
     def login(self, server: str, credentials: Credentials) -> None:
         """Check credentials at a registry (Docker Hub where none is named). Unauthorized, Unavailable."""

@@ -61,6 +61,7 @@ class Inspector:
         self._images = Newest[tuple[str, Platform], RegistryImage](IMAGES_KEPT)
         self._tags = Newest[tuple[str, str, Credentials], _Tag](TAGS_KEPT)
         self._silent = Newest[str, tuple[float, str]](TAGS_KEPT)
+        self._answered = Newest[str, float](TAGS_KEPT)
 
     def look(self, reference: Reference, platform: Platform, seconds: float, sent: Credentials = ANONYMOUS) -> RegistryImage:
         """What the registry has under a reference, asked of the mirrors first.
@@ -85,6 +86,8 @@ class Inspector:
                 self._remember_silence(endpoint, str(silent))
             except (Unavailable, NotFound) as other:
                 errors.append(other)
+            if not isinstance(errors[-1], Unreachable):
+                self._answered.put(endpoint.host, self._clock())
             logger.debug("%s: %s", endpoint.host, errors[-1])
         # The last one that has answered knows best: a mirror's no counts where the registry itself cannot be reached.
         raise next((error for error in reversed(errors) if not isinstance(error, Unavailable)), errors[-1])
@@ -98,14 +101,11 @@ class Inspector:
         except Refused as error:
             raise Unauthorized(str(error)) from error
 
-    def silent(self, reference: Reference) -> bool:
-        """The registry of this name could not be reached within the last minute."""
-        return all(self._silence(endpoint) for endpoint in self.places.endpoints(reference))
-
-    def note_silence(self, reference: Reference, why: str) -> None:
-        """Somebody has waited in vain for this registry."""
+    def note_silence(self, reference: Reference, why: str, seconds: float) -> None:
+        """Somebody has waited so long in vain for this image: those that have not answered meanwhile are left alone."""
         for endpoint in self.places.endpoints(reference):
-            self._remember_silence(endpoint, why)
+            if (self._answered.get(endpoint.host) or 0.0) < self._clock() - seconds:
+                self._remember_silence(endpoint, why)
 
     def close(self) -> None:
         """Let connections go."""

@@ -424,12 +424,25 @@ def test_silence_is_remembered(registry: FakeRegistry) -> None:
 
     first = refused(inspector, name, Unavailable)
     assert first == f'Get "https://{parse(name).registry}/v2/": connect: connection refused'
-    assert inspector.silent(parse(name))
     assert refused(inspector, name, Unavailable) == first
     clock.now += 61
-    assert not inspector.silent(parse(name))
-    inspector.note_silence(parse(name), "no answer within 5 s")
+    inspector.note_silence(parse(name), "no answer within 5 s", 5)
     assert refused(inspector, name, Unavailable) == "no answer within 5 s"
+
+
+def test_who_has_answered_meanwhile_is_not_silent(registry: FakeRegistry) -> None:
+    """A mirror said no; its image's registry hung behind it."""
+    clock = Clock()
+    inspector = Inspector(RegistryClient(), Places([Mirror("", f"http://{registry.host}")]), clock)
+    reference, known = parse(f"{closed_port()}/x:1"), parse("alpine:1")
+    refused(inspector, reference.canonical, NotFound)
+    inspector.note_silence(known, "no answer within 5 s", 5)
+
+    registry.image("library/alpine", "1", NGINX)
+    assert look(inspector, "alpine:1").size == 5
+    clock.now += 6
+    inspector.note_silence(known, "no answer within 5 s", 5)
+    assert refused(inspector, "alpine:2", Unavailable) == "no answer within 5 s"
 
 
 def test_login(registry: FakeRegistry, inspector: Inspector) -> None:
