@@ -1,11 +1,12 @@
 """Containers that cannot be made or started: Docker's sentence within seconds, and what is left tells why."""
 
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.support.clients import ALPINE, DockerCli
-from tests.support.kubedock_server import kubedock_server, pods
+from tests.support.kubedock_server import Place, kubedock_server, least_rights, pods
 from tests.support.realcluster import RealCluster
 
 QUICKLY = 8.0
@@ -22,8 +23,15 @@ def run_quickly(docker: DockerCli, *words: str, within: float = QUICKLY) -> tupl
 
 
 @pytest.mark.subset
-def test_an_image_that_is_not_there(docker: DockerCli, real_cluster: RealCluster) -> None:
-    """Docker's error, exit code 125; the failed container can be looked at, and no pod is left."""
+def test_an_image_that_is_not_there_for_the_nodes(own_namespace: RealCluster, place: Place, tmp_path: Path) -> None:
+    """Nobody asked its registry: Docker's error, exit code 125; the failed container can be looked at, and no pod is left."""
+    kubeconfig = least_rights(own_namespace) if place.least else None
+    with kubedock_server(own_namespace, tmp_path, "--no-inspector", place=place, kubeconfig=kubeconfig) as server:
+        _fails_at_its_start(server.cli(), own_namespace)
+        assert server.live.log.count("--no-inspector: images are taken on trust: their exposed ports, entrypoint,") == 1
+
+
+def _fails_at_its_start(docker: DockerCli, real: RealCluster) -> None:
     name = docker.name()
 
     code, out, err = run_quickly(docker, "--name", name, "nosuch/image")
@@ -35,18 +43,19 @@ def test_an_image_that_is_not_there(docker: DockerCli, real_cluster: RealCluster
     assert "nosuch/image" in docker.inspect(name, ".State.Error")
     assert docker.inspect(name, ".State.ExitCode") == "128"
     short = docker.inspect(name, ".Id")[:12]
-    assert pods(real_cluster, f"kubedock.containerid={short}") == []
+    assert pods(real, f"kubedock.containerid={short}") == []
     assert docker.ok("rm", name) == name
 
 
-def test_an_image_that_is_not_there_with_rm(docker: DockerCli) -> None:
-    """The container goes, the client does not hang."""
+@pytest.mark.parametrize("options", [(), ("--rm",)], ids=["", "rm"])
+def test_an_image_that_is_not_there(docker: DockerCli, options: tuple[str, ...]) -> None:
+    """Its registry says so: there is no container."""
     name = docker.name()
 
-    code, _, err = run_quickly(docker, "--rm", "--name", name, "nosuch/image:1")
+    code, _, err = run_quickly(docker, *options, "--name", name, "nosuch/image:1")
 
     assert code == 125
-    assert "nosuch/image" in err
+    assert "manifest for nosuch/image:1 not found: manifest unknown" in err or "pull access denied for nosuch/image" in err
     assert docker.ok("ps", "-aq", "-f", f"name={name}") == ""
 
 
@@ -87,7 +96,6 @@ def test_bad_options_are_refused_with_a_sentence(docker: DockerCli, options: tup
         (("-p", "53/udp"), "PortBindings 53/udp is not applied"),
         (("-P",), "PublishAllPorts publishes nothing"),
         (("-p", "80", "--network", "host"), "Published ports are discarded when using host network mode"),
-        (("--health-interval", "5s"), "Healthcheck is not applied without a Test"),
         (("--ulimit", "nofile=100"), "Ulimits is not applied"),
         (("--init",), "Init is not applied"),
         (("-v", "/var/run/docker.sock:/var/run/docker.sock"), "docker.sock"),

@@ -63,7 +63,6 @@ DECLINED = (
     (("push", "alpine"), "push is not supported"),
     (("save", "alpine", "alpine:3.20"), "saving several images is not supported"),
     (("search", "alpine"), "search is not supported"),
-    (("login", "-u", "somebody", "-p", "x", "registry.example"), "login is not supported yet"),
     (("swarm", "init"), "swarm is not supported"),
     (("service", "ls"), "This node is not a swarm manager."),
     (("plugin", "inspect", "nosuch"), "nosuch"),

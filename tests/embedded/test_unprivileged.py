@@ -8,8 +8,9 @@ import pytest
 import requests
 
 from tests.support.clients import ALPINE, DockerCli
-from tests.support.kubedock_server import REGISTRY, Place, embedded_argv
+from tests.support.kubedock_server import Place, embedded_argv
 from tests.support.live import LiveServer
+from tests.support.realcluster import REGISTRY
 from tests.support.runtimes import embedded_tools
 from tests.support.waiting import eventually
 
@@ -53,7 +54,8 @@ def port() -> str:
 def public() -> None:
     """The images of the test cluster's registry."""
     try:
-        socket.create_connection(REGISTRY, timeout=2).close()
+        host, port = REGISTRY.split(":")
+        socket.create_connection((host, int(port)), timeout=2).close()
     except OSError:
         pytest.skip("the test cluster's registry is not up")
 
