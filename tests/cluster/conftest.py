@@ -28,6 +28,8 @@ from tests.support.kubedock_server import (
 from tests.support.realcluster import RealCluster, namespace_of_our_own
 
 HERE = Path(__file__).parent
+LEFT_BY_DOCKER_PY = "ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"
+"""The sockets of its streams, which the collector finds whenever it runs. kubedock's own are in another process."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -36,6 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if HERE in item.path.parents:
             place = item.callspec.params.get("place") if isinstance(item, pytest.Function) and hasattr(item, "callspec") else None
             item.add_marker(pytest.mark.embedded if place is EMBEDDED else pytest.mark.cluster)
+            item.add_marker(pytest.mark.filterwarnings(LEFT_BY_DOCKER_PY))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
