@@ -139,6 +139,7 @@ class LogFeed:
         self._stream: ByteStream | None = None
         self._stopping = False
         self._refused = 0
+        self._ended_within_a_line = False
         self._superseded = False  # by the saved text
         self.complete = False
         """The log was read to its end, or cannot be read: see ``failure``."""
@@ -274,7 +275,10 @@ class LogFeed:
         if self._superseded:  # the stream was cut off, also one that was to be the last
             return False
         if final and whole:
-            return True
+            # A server's proxy ends a stream that broke in good order, too: what ends within a line is read on, once.
+            believed = self._ended_within_a_line or not self._mark.offset
+            self._ended_within_a_line = True
+            return believed
         if whole:
             self._wait_for_end()
         else:

@@ -57,7 +57,7 @@ class Stream:
             self._script.changed.notify_all()
 
 
-@dataclass(slots=True)
+@dataclass
 class Script:
     """What a container wrote, as a Source. ``over`` may be known later than the end is."""
 
@@ -364,6 +364,25 @@ def test_a_stream_that_ends_before_its_container_is_opened_again(monkeypatch: py
         assert follow(feed, joined) == numbered(6)
         eventually(lambda: feed.complete)
     assert script.opened[-1][1] is False
+
+
+@pytest.mark.parametrize("rest", [b"23\n", b""])
+def test_a_last_stream_that_ends_within_a_line_is_read_on_once(rest: bytes) -> None:
+    """It may have broken; where that was all, nothing more is asked."""
+    script = Script([line(1, "one"), Line(2 * SECOND, b"1")], ended=True, known=True)
+    opened = script.open
+
+    def open_and_write(mark: Mark, *, follow: bool) -> Stream:
+        stream = opened(mark, follow=follow)
+        if len(script.opened) == 2:  # what was in the cluster from the first was given too late
+            script.lines[1] = Line(2 * SECOND, b"1" + rest)
+        return stream
+
+    script.open = open_and_write  # type: ignore[method-assign]
+    with feeding(script) as feed:
+        joined = feed.enter("one", START)
+        assert b"".join(each.data for each in follow(feed, joined)) == b"one\n1" + rest
+    assert [follow for _, follow in script.opened] == [False, False]
 
 
 def test_a_saved_text_ends_the_log() -> None:
