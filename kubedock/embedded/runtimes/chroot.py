@@ -17,27 +17,27 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from kubedock.cluster import Channels
 from kubedock.embedded.runtime import (
     ContainerSpec,
-    Credentials,
     Exit,
     Hosts,
-    Image,
     Mount,
     OnExit,
     Sandbox,
     SandboxSpec,
     StartError,
 )
-from kubedock.embedded.runtimes import leftovers, names, ocispec, rootfs, status, streams, tools, trees
+from kubedock.embedded.runtimes import attached, leftovers, names, ocispec, rootfs, tools, trees
 from kubedock.embedded.runtimes.folder import NodeFolder
 from kubedock.embedded.runtimes.images import Images
+from kubedock.embedded.runtimes.imageside import ImageSide
 from kubedock.embedded.runtimes.loop import Loop
+from kubedock.embedded.runtimes.running import Running, Started, gone
 from kubedock.embedded.runtimes.sandboxes import connect
 from kubedock.embedded.runtimes.shimclient import PROGRAM, NotStarted, Shim, ShimExec
 from kubedock.errors import InvalidParameter, NotFound, Unavailable
@@ -64,18 +64,15 @@ TRIAL = "import os,sys; os.mknod(sys.argv[1]+'/null',0o20666,os.makedev(1,3)); o
 
 
 @dataclass(slots=True)
-class Running:
-    """A container that was started. ``moved`` are the volumes that it holds, and where."""
+class Container(Running):
+    """``moved`` are the volumes that it holds, and where."""
 
-    spec: ContainerSpec
     folder: Path
     shim: Shim
-    on_exit: OnExit
     moved: list[tuple[Path, Path]]
-    ended: threading.Event = field(default_factory=threading.Event)
 
 
-class ChrootRuntime:
+class ChrootRuntime(ImageSide):
     """See Runtime."""
 
     name = "chroot"
@@ -83,13 +80,14 @@ class ChrootRuntime:
     warnings = WARNINGS
 
     def __init__(self, folder: NodeFolder, images: Images) -> None:
-        self._folder, self._images = folder, images
+        super().__init__(images)
+        self._folder = folder
         self._loop = Loop()
         self._lock = threading.Lock()
         self._sandboxes: dict[str, SandboxSpec] = {}
-        self._running: dict[str, Running] = {}
+        self._started: Started[Container] = Started()
         self._slots = threading.BoundedSemaphore(2 * (os.cpu_count() or 1))
-        self._opened = self._closed = False
+        self._opened = False
 
     # --- the whole -----------------------------------------------------------------------------------------------
 
@@ -126,11 +124,10 @@ class ChrootRuntime:
 
     def close(self) -> None:
         """See Runtime."""
-        with self._lock:
-            if self._closed or not self._opened:
+        with self._started.lock:
+            if self._started.closed or not self._opened:
                 return
-            self._closed = True
-            left, self._running = list(self._running.values()), {}
+            left = self._started.close()
         self._loop.stop()
         for each in left:
             each.shim.kill()
@@ -151,23 +148,7 @@ class ChrootRuntime:
             for entry in folder.iterdir():
                 shutil.rmtree(entry, ignore_errors=True)
 
-    # --- images and sandboxes ------------------------------------------------------------------------------------
-
-    def pull(self, ref: str, *, timeout: float, credentials: Sequence[Credentials] = ()) -> Image:
-        """See Runtime."""
-        return self._images.pull(ref, timeout=timeout, credentials=credentials)
-
-    def own(self, ref: str, *, timeout: float) -> Image | None:
-        """See Runtime."""
-        return self._images.own(ref, timeout=timeout)
-
-    def image(self, ref: str) -> Image | None:
-        """See Runtime."""
-        return self._images.get(ref)
-
-    def images(self) -> Sequence[Image]:
-        """See Runtime."""
-        return self._images.list()
+    # --- sandboxes -----------------------------------------------------------------------------------------------
 
     def add_sandbox(self, spec: SandboxSpec) -> Sandbox:
         """See Runtime. All pods have the machine's loopback for an address."""
@@ -178,10 +159,8 @@ class ChrootRuntime:
 
     def remove_sandbox(self, pod_uid: str) -> None:
         """See Runtime."""
-        with self._lock:
-            left = [each.spec.id for each in self._running.values() if each.spec.pod_uid == pod_uid]
-        for container_id in left:
-            self.remove(container_id)
+        for each in self._started.of_pod(pod_uid):
+            self.remove(each.spec.id)
         with self._lock:
             self._sandboxes.pop(pod_uid, None)
         shutil.rmtree(self._folder.sandboxes / pod_uid, ignore_errors=True)
@@ -189,13 +168,12 @@ class ChrootRuntime:
     def set_hosts(self, pod_uid: str, hosts: Hosts) -> None:
         """See Runtime."""
         spec = self._sandbox(pod_uid)
-        told = tuple((address, tuple(each)) for address, each in hosts)
+        told = tuple((address, tuple(those)) for address, those in hosts)
         with self._lock:
             self._sandboxes[pod_uid] = replace(spec, hosts=told)
-            roots = [each.folder / "rootfs" for each in self._running.values() if each.spec.pod_uid == pod_uid]
-        for root in roots:
+        for each in self._started.of_pod(pod_uid):
             with contextlib.suppress(OSError):
-                rootfs.inside(root, "/etc/hosts").write_text(self._hosts(self._sandbox(pod_uid)))
+                rootfs.inside(each.folder / "rootfs", "/etc/hosts").write_text(self._hosts(self._sandbox(pod_uid)))
 
     def memory_folder(self, pod_uid: str, name: str, size: int = 0) -> Path:
         """See Runtime. Without a mount there is no limit."""
@@ -241,12 +219,8 @@ class ChrootRuntime:
             except InvalidParameter as error:
                 self._discard(folder, moved)
                 raise StartError(f"failed to create containerd container: {error}", reason="CreateContainerError") from error
-        running = Running(spec, folder, shim, on_exit, moved)
-        with self._lock:
-            closed = self._closed
-            if not closed:
-                self._running[spec.id] = running
-        if closed:
+        running = Container(spec, on_exit, folder, shim, moved)
+        if not self._started.add(running):
             shim.close(END_SECONDS)
             self._discard(folder, moved)
             raise StartError(f"{TASK_FAILED}the embedded node is closed: unknown")
@@ -297,7 +271,7 @@ class ChrootRuntime:
         else:
             trees.copy(mount.source.resolve(), target)
 
-    def _ended(self, running: Running) -> None:
+    def _ended(self, running: Container) -> None:
         code = running.shim.ended()
         running.ended.set()
         self._give_back(running.moved)
@@ -315,16 +289,14 @@ class ChrootRuntime:
 
     def signal(self, container_id: str, number: int) -> None:
         """See Runtime."""
-        with self._lock:
-            running = self._running.get(container_id)
+        running = self._started.get(container_id)
         if running is not None and not running.ended.is_set():
             with contextlib.suppress(OSError):
                 running.shim.request({"signal": number})
 
     def remove(self, container_id: str) -> None:
         """See Runtime."""
-        with self._lock:
-            running = self._running.pop(container_id, None)
+        running = self._started.pop(container_id)
         if running is not None:
             running.shim.kill()
             running.ended.wait(END_SECONDS)
@@ -340,59 +312,25 @@ class ChrootRuntime:
 
     def exec(self, container_id: str, argv: Sequence[str], *, stdin: bool = False, tty: bool = False) -> Channels:
         """See Runtime."""
-        running = self._alive(container_id)
+        running = self._started.alive(container_id)
         process = ShimExec(self._loop, running.shim, running.spec.name, lambda: not running.ended.is_set())
         try:
             return process.begin(argv, stdin=stdin, tty=tty)
         except OSError as error:
-            raise NotFound(f"the container {container_id} does not run") from error
+            raise gone(container_id) from error
 
     def attach(self, container_id: str, *, stdin: bool = False, tty: bool = False) -> Channels:
         """See Runtime."""
-        running = self._alive(container_id)
+        running = self._started.alive(container_id)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             running.shim.request({"attach": True}, [theirs.fileno()])
         except OSError as error:
             ours.close()
-            raise NotFound(f"the container {container_id} does not run") from error
+            raise gone(container_id) from error
         finally:
             theirs.close()
-        source = streams.AttachSocket(ours, finishes=running.spec.stdin_once)
-        sink = source.duplicate() if stdin and running.spec.stdin else None
-        return streams.LocalChannels([source], sink, Attached(running.shim if tty else None), ends_with_output=True)
-
-    def _alive(self, container_id: str) -> Running:
-        with self._lock:
-            running = self._running.get(container_id)
-        if running is None or running.ended.is_set():
-            raise NotFound(f"the container {container_id} does not run")
-        return running
-
-
-class Attached:
-    """The main process, as an attach sees it; see ``streams.Process``."""
-
-    def __init__(self, shim: Shim | None) -> None:
-        """``shim`` has its terminal."""
-        self._shim = shim
-
-    def fileno(self) -> int:
-        """See streams.Process: it ends with its output."""
-        return -1
-
-    def status(self) -> bytes:
-        """See streams.Process."""
-        return status.SUCCESS
-
-    def resize(self, height: int, width: int) -> None:
-        """See streams.Process."""
-        if self._shim is not None:
-            with contextlib.suppress(OSError):
-                self._shim.request({"resize": [height & 0xFFFF, width & 0xFFFF]})
-
-    def leave(self, sources: Sequence[streams.Source]) -> None:
-        """See streams.Process."""
+        return attached.channels(ours, running.spec, running.shim.resize if tty else None, stdin=stdin)
 
 
 def _ours(words: list[bytes]) -> bool:

@@ -16,23 +16,23 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from kubedock.cluster import Channels
 from kubedock.embedded.runtime import (
     ContainerSpec,
-    Credentials,
     Exit,
     Hosts,
-    Image,
     OnExit,
     Sandbox,
     SandboxSpec,
     StartError,
 )
 from kubedock.embedded.runtimes import (
+    attached,
     cgroups,
     conmon,
     leftovers,
@@ -40,8 +40,6 @@ from kubedock.embedded.runtimes import (
     privileges,
     rootfs,
     rootmount,
-    status,
-    streams,
     syscalls,
     tools,
     trial,
@@ -49,11 +47,13 @@ from kubedock.embedded.runtimes import (
 from kubedock.embedded.runtimes.conmon import NotCreated, Shim
 from kubedock.embedded.runtimes.folder import NodeFolder
 from kubedock.embedded.runtimes.images import Images
+from kubedock.embedded.runtimes.imageside import ImageSide
 from kubedock.embedded.runtimes.loop import Loop
 from kubedock.embedded.runtimes.network import Network
 from kubedock.embedded.runtimes.runcli import Runc, RuncExec
+from kubedock.embedded.runtimes.running import Running, Started, gone
 from kubedock.embedded.runtimes.sandboxes import Held, Sandboxes
-from kubedock.errors import InvalidParameter, NotFound, Unavailable
+from kubedock.errors import InvalidParameter, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -65,35 +65,32 @@ TASK_FAILED = "failed to create containerd task: failed to create shim task: OCI
 
 
 @dataclass(slots=True)
-class Running:
-    """A container that was started. ``main`` is the descriptor of its process, -1 once it was removed."""
+class Container(Running):
+    """``main`` and ``shim`` are descriptors of its process and of conmon, -1 once its end was begun."""
 
-    spec: ContainerSpec
     bundle: Path
     process: ocispec.Json
     main: int
     shim: int
-    on_exit: OnExit
-    ended: threading.Event = field(default_factory=threading.Event)
 
 
-class RuncRuntime:
+class RuncRuntime(ImageSide):
     """See Runtime."""
 
     name = "runc"
 
     def __init__(self, folder: NodeFolder, images: Images, subnet: ipaddress.IPv4Network) -> None:
-        self._folder, self._images = folder, images
+        super().__init__(images)
+        self._folder = folder
         self._network = Network(subnet, folder.prefix)
         self._sandboxes = Sandboxes(folder.sandboxes, self._network)
         self._runc = Runc(folder.state)
         self._loop = Loop()
-        self._lock = threading.Lock()
-        self._running: dict[str, Running] = {}
+        self._started: Started[Container] = Started()
         self._execs: list[RuncExec] = []
         self._slots = threading.BoundedSemaphore(2 * (os.cpu_count() or 1))
         self._capabilities: frozenset[str] = frozenset()
-        self._opened = self._closed = False
+        self._opened = False
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -133,18 +130,17 @@ class RuncRuntime:
 
     def close(self) -> None:
         """See Runtime."""
-        with self._lock:
-            if self._closed or not self._opened:
+        with self._started.lock:
+            if self._started.closed or not self._opened:
                 return
-            self._closed = True
-            left, self._running = list(self._running.values()), {}
+            left = self._started.close()
         self._loop.stop()
         self._clear()
         for process in self._execs:
             process.reap()
         for each in left:
-            os.close(each.main)
-            os.close(each.shim)
+            for descriptor in self._take(each):
+                os.close(descriptor)
         self._network.close()
         self._folder.unlock()
 
@@ -173,23 +169,7 @@ class RuncRuntime:
     def _cgroup(self, container_id: str) -> str:
         return f"/{self._folder.prefix}/{container_id[:12]}"
 
-    # --- images and sandboxes ------------------------------------------------------------------------------------
-
-    def pull(self, ref: str, *, timeout: float, credentials: Sequence[Credentials] = ()) -> Image:
-        """See Runtime."""
-        return self._images.pull(ref, timeout=timeout, credentials=credentials)
-
-    def own(self, ref: str, *, timeout: float) -> Image | None:
-        """See Runtime."""
-        return self._images.own(ref, timeout=timeout)
-
-    def image(self, ref: str) -> Image | None:
-        """See Runtime."""
-        return self._images.get(ref)
-
-    def images(self) -> Sequence[Image]:
-        """See Runtime."""
-        return self._images.list()
+    # --- sandboxes -----------------------------------------------------------------------------------------------
 
     def add_sandbox(self, spec: SandboxSpec) -> Sandbox:
         """See Runtime."""
@@ -197,10 +177,8 @@ class RuncRuntime:
 
     def remove_sandbox(self, pod_uid: str) -> None:
         """See Runtime."""
-        with self._lock:
-            left = [each.spec.id for each in self._running.values() if each.spec.pod_uid == pod_uid]
-        for container_id in left:
-            self.remove(container_id)
+        for each in self._started.of_pod(pod_uid):
+            self.remove(each.spec.id)
         self._sandboxes.remove(pod_uid)
 
     def set_hosts(self, pod_uid: str, hosts: Hosts) -> None:
@@ -229,18 +207,15 @@ class RuncRuntime:
                     spec.id, bundle, self._runc.program, self._folder.state, spec.log, spec.tty, spec.stdin, spec.stdin_once
                 )
                 pid, shim_pid = conmon.create(shim, CREATE_SECONDS)
-                running = Running(spec, bundle, process, os.pidfd_open(pid), os.pidfd_open(shim_pid), on_exit)
+                running = Container(spec, on_exit, bundle, process, os.pidfd_open(pid), os.pidfd_open(shim_pid))
             except (NotCreated, OSError) as error:
                 self._discard(spec.id, bundle)
                 raise StartError(f"{TASK_FAILED}{error}: unknown") from error
             except InvalidParameter as error:
                 self._discard(spec.id, bundle)
                 raise StartError(f"failed to create containerd container: {error}", reason="CreateContainerError") from error
-            with self._lock:
-                closed = self._closed
-                if not closed:
-                    self._running[spec.id] = running
-            failed = "the embedded node is closed" if closed else self._runc.run("start", spec.id)
+            kept = self._started.add(running)
+            failed = self._runc.run("start", spec.id) if kept else "the embedded node is closed"
         if failed:
             running.ended.set()
             self._end(running)
@@ -266,13 +241,13 @@ class RuncRuntime:
         process: ocispec.Json = told["process"]
         return process
 
-    def _ended(self, running: Running) -> None:
+    def _ended(self, running: Container) -> None:
         """conmon has ended: the log is complete, and the exit code is written."""
         code = conmon.exit_code(running.bundle, running.spec.id)
         oom = conmon.oom_killed(running.bundle)
         running.ended.set()
         if code is None:
-            self.signal(running.spec.id, signal.SIGKILL)
+            self._send(running, signal.SIGKILL)
             told = Exit(UNKNOWN_CODE, datetime.now(UTC), oom, "the container's shim ended before the container")
         else:
             told = Exit(code, datetime.now(UTC), oom)
@@ -280,30 +255,42 @@ class RuncRuntime:
 
     def signal(self, container_id: str, number: int) -> None:
         """See Runtime."""
-        with self._lock:
-            running = self._running.get(container_id)
-            if running is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(running.main, number)
+        running = self._started.get(container_id)
+        if running is not None:
+            self._send(running, number)
+
+    def _send(self, running: Container, number: int) -> None:
+        with self._started.lock, contextlib.suppress(ProcessLookupError):
+            if running.main >= 0:
+                signal.pidfd_send_signal(running.main, number)
 
     def remove(self, container_id: str) -> None:
         """See Runtime."""
-        with self._lock:
-            running = self._running.get(container_id)
+        running = self._started.get(container_id)
         if running is not None:
             self._end(running)
 
-    def _end(self, running: Running) -> None:
-        self.signal(running.spec.id, signal.SIGKILL)
-        _wait(running.shim, END_SECONDS)
-        with self._lock:
-            known = self._running.pop(running.spec.id, None) is not None
-        if known:
+    def _end(self, running: Container) -> None:
+        """End it and free all that it has. Nothing happens where that was begun before."""
+        taken = self._take(running)
+        if taken:
+            main, shim = taken
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(main, signal.SIGKILL)
+            _wait(shim, END_SECONDS)
             running.ended.wait(END_SECONDS)
-            self._loop.forget(running.shim)
-            os.close(running.main)
-            os.close(running.shim)
+            self._started.pop(running.spec.id)
+            self._loop.forget(shim)
+            os.close(main)
+            os.close(shim)
             self._discard(running.spec.id, running.bundle)
+
+    def _take(self, running: Container) -> tuple[int, int] | tuple[()]:
+        """Its descriptors, for whoever asks first, who closes them."""
+        with self._started.lock:
+            main, shim = running.main, running.shim
+            running.main = running.shim = -1
+        return (main, shim) if main >= 0 else ()
 
     def _discard(self, container_id: str, bundle: Path) -> None:
         """Remove what runc knows of it, its groups and its files."""
@@ -319,58 +306,25 @@ class RuncRuntime:
 
     def exec(self, container_id: str, argv: Sequence[str], *, stdin: bool = False, tty: bool = False) -> Channels:
         """See Runtime."""
-        running = self._alive(container_id)
+        running = self._started.alive(container_id)
         process = RuncExec(self._runc, container_id, running.spec.name, running.bundle, lambda: not running.ended.is_set())
         try:
             channels = process.begin(self._loop, ocispec.exec_process(running.process, argv, tty=tty), stdin=stdin)
         except FileNotFoundError as error:  # it was removed meanwhile
-            raise NotFound(f"the container {container_id} does not run") from error
-        with self._lock:
+            raise gone(container_id) from error
+        with self._started.lock:
             self._execs = [*(each for each in self._execs if not each.over), process]
         return channels
 
     def attach(self, container_id: str, *, stdin: bool = False, tty: bool = False) -> Channels:
         """See Runtime."""
-        running = self._alive(container_id)
+        running = self._started.alive(container_id)
         try:
             connection = conmon.connect(running.bundle)
         except OSError as error:
-            raise NotFound(f"the container {container_id} does not run") from error
-        source = streams.AttachSocket(connection, finishes=running.spec.stdin_once)
-        sink = source.duplicate() if stdin and running.spec.stdin else None
-        resize = running.bundle if tty else None
-        return streams.LocalChannels([source], sink, Attached(resize), ends_with_output=True)
-
-    def _alive(self, container_id: str) -> Running:
-        with self._lock:
-            running = self._running.get(container_id)
-        if running is None or running.ended.is_set():
-            raise NotFound(f"the container {container_id} does not run")
-        return running
-
-
-class Attached:
-    """The main process, as an attach sees it; see ``streams.Process``."""
-
-    def __init__(self, bundle: Path | None) -> None:
-        """``bundle`` is where its terminal is told its size."""
-        self._bundle = bundle
-
-    def fileno(self) -> int:
-        """See streams.Process: it ends with its output."""
-        return -1
-
-    def status(self) -> bytes:
-        """See streams.Process."""
-        return status.SUCCESS
-
-    def resize(self, height: int, width: int) -> None:
-        """See streams.Process."""
-        if self._bundle is not None:
-            conmon.resize(self._bundle, height, width)
-
-    def leave(self, sources: Sequence[streams.Source]) -> None:
-        """See streams.Process: conmon does not wait for who attaches."""
+            raise gone(container_id) from error
+        resize = partial(conmon.resize, running.bundle) if tty else None
+        return attached.channels(connection, running.spec, resize, stdin=stdin)
 
 
 def _ours(words: list[bytes]) -> bool:

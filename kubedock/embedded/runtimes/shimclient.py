@@ -83,6 +83,11 @@ class Shim:
         with contextlib.suppress(OSError):
             self.request({"signal": signal.SIGKILL})
 
+    def resize(self, height: int, width: int) -> None:
+        """Tell the terminal of the main process its size. Nothing happens where it has ended."""
+        with contextlib.suppress(OSError):
+            self.request({"resize": [height & 0xFFFF, width & 0xFFFF]})
+
     def request(self, what: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
         """Send a request; OSError where the shim has gone."""
         socket.send_fds(self._control, [json.dumps(what).encode()], descriptors)
