@@ -11,7 +11,8 @@ from kubedock.domain.status import COMMAND_NOT_FOUND, COMMAND_NOT_RUNNABLE, KILL
 from kubedock.engine.core import Core
 from kubedock.errors import KubedockError, NotFound, NotRunning
 from kubedock.streams.cancel import Cancel
-from kubedock.streams.channels import RUNTIME, ExitStatus, exit_status
+from kubedock.streams.channels import ExitStatus, exit_status
+from kubedock.streams.notstarted import RUNTIME, lacks
 from kubedock.streams.pump import Client, Pump, send_size
 
 logger = logging.getLogger(__name__)
@@ -186,7 +187,7 @@ class Executing:
         if found.container_gone:
             return ExitStatus(KILLED, str(NotRunning(self._exec.container_id)))
         for tool, what in self._wrapped.needs:
-            if f'"{tool}": executable file not found' in found.message:
+            if lacks(found.message, tool):
                 text = f"kubedock: an exec with {what} needs a program {tool} in the image, and this image has none"
                 return ExitStatus(COMMAND_NOT_RUNNABLE, text)
         return found._replace(message=found.reason)

@@ -23,7 +23,8 @@ from kubedock.errors import (
     Unavailable,
 )
 from kubedock.streams.cancel import Cancel, Wakeup
-from kubedock.streams.channels import NOT_FOUND, ExitStatus, exit_status
+from kubedock.streams.channels import ExitStatus, exit_status
+from kubedock.streams.notstarted import NOT_FOUND
 
 HIGH = 1 << 20
 """Bytes that may wait to be sent."""

@@ -10,11 +10,11 @@ from websockets.exceptions import WebSocketException
 from websockets.frames import Opcode
 from websockets.protocol import OPEN, Protocol, Side
 
+from kubedock.streams.notstarted import NOT_RUNNABLE, RUNTIME, start_code
+
 CLOSE = 255
 V5, V4 = "v5.channel.k8s.io", "v4.channel.k8s.io"
 LARGEST_MESSAGE = 32 * 1024
-NOT_FOUND, NOT_RUNNABLE = 127, 126
-RUNTIME = "OCI runtime exec failed"
 
 
 class ExitStatus(NamedTuple):
@@ -49,8 +49,7 @@ def exit_status(status: bytes) -> ExitStatus:
         for cause in (told.get("details") or {}).get("causes") or ():
             if cause.get("reason") == "ExitCode" and str(cause.get("message")).lstrip("-").isdigit():
                 return ExitStatus(int(cause["message"]))
-    missing = "executable file not found" in text or "no such file or directory" in text
-    return ExitStatus(NOT_FOUND if missing else NOT_RUNNABLE, text)
+    return ExitStatus(start_code(text) or NOT_RUNNABLE, text)
 
 
 class ChannelProtocol:
