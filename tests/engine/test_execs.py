@@ -3,12 +3,13 @@
 import pytest
 
 from kubedock.cluster.fake import FakeCluster
+from kubedock.domain.container import RestartPolicy
 from kubedock.domain.exec import ExecSpec, ExecStart, wrapped
 from kubedock.engine import Engine
 from kubedock.errors import Conflict, NoSuchExec
 from kubedock.state.execs import KEPT
 from kubedock.streams.cancel import Cancel
-from tests.support.running import history, run
+from tests.support.running import history, refused, run
 from tests.support.waiting import eventually
 
 SLEEP = ExecSpec(("sleep", "100"), stdout=True, stderr=True)
@@ -61,6 +62,31 @@ def test_a_connection_that_breaks(engine: Engine, cluster: FakeCluster, killed: 
     assert engine.execs.inspect(made).exit_code == code
     assert (b"its exit code is not known" in said) is (not killed)
     running.close()
+
+
+def test_a_container_that_is_restarting_takes_none(engine: Engine, cluster: FakeCluster) -> None:
+    """Also where the kubelet brings it back: neither a new one, nor one that was made before."""
+    cluster.kubelet.restarts_by_itself = 0
+    container = run(engine, "web", "sleep", "100", restart=RestartPolicy("always"))
+    made = engine.execs.create(container, SLEEP)
+    cluster.kubelet.finish(cluster.kubelet.pods()[0], 3)
+    eventually(lambda: engine.containers.inspect("web").status.state == "restarting")
+    sentence = f"Container {container} is restarting, wait until the container is running"
+
+    with refused(Conflict, sentence):
+        engine.execs.create("web", SLEEP)
+    with refused(Conflict, sentence):
+        engine.execs.start(made, ExecStart())
+    assert not engine.execs.inspect(made).started
+
+
+def test_an_exec_whose_container_is_being_forgotten(engine: Engine) -> None:
+    """It is the exec that is not there, by its own id."""
+    container = run(engine, "web", "sleep", "100")
+    made = engine.execs.create(container, SLEEP)
+    engine.core.containers.remove(container)
+    with refused(NoSuchExec, f"No such exec instance: {made}"):
+        engine.execs.start(made, ExecStart())
 
 
 def test_those_that_do_not_run_are_bounded(engine: Engine) -> None:
