@@ -38,7 +38,7 @@ def test_an_exec(docker, a_container):
 
     answer = docker.post(f"/exec/{made}/start", {"Detach": False, "Tty": False})
 
-    assert answer.headers["Content-Type"] == "application/vnd.docker.multiplexed-stream"
+    assert answer.headers["Content-Type"] == "application/vnd.docker.raw-stream"
     assert answer.data == b"\x01\0\0\0\0\0\0\x04out\n\x02\0\0\0\0\0\0\x04err\n"
     assert docker.get(f"/exec/{made}/json").json == {
         "ID": made,
