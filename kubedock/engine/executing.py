@@ -7,12 +7,12 @@ from collections.abc import Callable, Generator, Sequence
 from kubedock.cluster import Channels
 from kubedock.cluster.protocol import ERROR, STDERR, STDIN, STDOUT
 from kubedock.domain.exec import Exec, Wrapped, wrapped
-from kubedock.domain.status import COMMAND_NOT_FOUND, COMMAND_NOT_RUNNABLE, KILLED
+from kubedock.domain.status import KILLED
 from kubedock.engine.core import Core
 from kubedock.errors import KubedockError, NotFound, NotRunning
+from kubedock.notstarted import COMMAND_NOT_FOUND, COMMAND_NOT_RUNNABLE, RUNTIME, lacks
 from kubedock.streams.cancel import Cancel
 from kubedock.streams.channels import ExitStatus, exit_status
-from kubedock.streams.notstarted import RUNTIME, lacks
 from kubedock.streams.pump import Client, Pump, send_size
 
 logger = logging.getLogger(__name__)

@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 
 from kubedock.domain import image
-from kubedock.domain.status import COMMAND_NOT_FOUND, Failure
+from kubedock.domain.status import Failure
 from kubedock.errors import InvalidParameter
-from kubedock.streams.notstarted import start_code
+from kubedock.notstarted import COMMAND_NOT_FOUND, start_code
 
 START_FAILED = 128
 """Docker's exit code of a start that failed for any other reason."""

@@ -10,7 +10,7 @@ from websockets.exceptions import WebSocketException
 from websockets.frames import Opcode
 from websockets.protocol import OPEN, Protocol, Side
 
-from kubedock.streams.notstarted import NOT_RUNNABLE, RUNTIME, start_code
+from kubedock.notstarted import COMMAND_NOT_RUNNABLE, RUNTIME, start_code
 
 CLOSE = 255
 V5, V4 = "v5.channel.k8s.io", "v4.channel.k8s.io"
@@ -41,7 +41,7 @@ def exit_status(status: bytes) -> ExitStatus:
     except ValueError:
         told = None
     if not isinstance(told, dict):
-        return ExitStatus(NOT_RUNNABLE, status.decode(errors="replace"))
+        return ExitStatus(COMMAND_NOT_RUNNABLE, status.decode(errors="replace"))
     if told.get("status") == "Success":
         return ExitStatus(0)
     text = str(told.get("message") or "")
@@ -49,7 +49,7 @@ def exit_status(status: bytes) -> ExitStatus:
         for cause in (told.get("details") or {}).get("causes") or ():
             if cause.get("reason") == "ExitCode" and str(cause.get("message")).lstrip("-").isdigit():
                 return ExitStatus(int(cause["message"]))
-    return ExitStatus(start_code(text) or NOT_RUNNABLE, text)
+    return ExitStatus(start_code(text) or COMMAND_NOT_RUNNABLE, text)
 
 
 class ChannelProtocol:

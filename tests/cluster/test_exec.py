@@ -105,7 +105,9 @@ def test_environment_and_directory(docker: DockerCli, up: str) -> None:
     """By the image's own tools."""
     asked = ("exec", "-e", "A=b c", "-e", "Q='\"$X", "-w", "/etc", up)
     assert docker(*asked, "sh", "-c", 'echo "$A" "$Q" $PWD') == (0, "b c '\"$X /etc\n", "")
-    assert docker("exec", "-w", "/nosuch", up, "true").code in (126, 127)
+    for path, why in (("/nosuch", "no such file or directory"), ("/etc/passwd", "not a directory")):
+        code, _, err = docker("exec", "-w", path, up, "true")
+        assert (code, f'chdir to cwd ("{path}") set in config.json failed: {why}: unknown' in err) == (127, True)
     assert docker("exec", "-w", "etc", up, "true").code == 126
 
 

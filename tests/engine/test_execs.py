@@ -105,6 +105,7 @@ def test_those_that_do_not_run_are_bounded(engine: Engine) -> None:
     ("spec", "begins"),
     [
         (ExecSpec(("a", "b")), ["a", "b"]),
+        (ExecSpec(("a",), user="root"), ["sh", "-c"]),
         (ExecSpec(("a",), user="5", working_dir="/w"), ["a"]),
         (ExecSpec(("a",), user="5:6"), ["a"]),
         (ExecSpec(("a",), env=(("K", "v w"), ("G", None))), ["env", "-u", "G", "K=v w", "a"]),
@@ -115,3 +116,19 @@ def test_those_that_do_not_run_are_bounded(engine: Engine) -> None:
 def test_what_the_container_has_already_needs_no_tool(spec: ExecSpec, begins: list[str]) -> None:
     """A container of user 5, group 6, in /w."""
     assert wrapped(spec, user=5, group=6, working_dir="/w").argv[: len(begins)] == begins
+
+
+@pytest.mark.parametrize(
+    ("asked", "user", "group", "begins"),
+    [
+        ("root", 0, None, ["a"]),
+        ("root:root", 0, 0, ["a"]),
+        ("0:root", 0, 0, ["a"]),
+        ("root:root", 0, None, ["sh", "-c"]),
+        ("root", None, None, ["sh", "-c"]),
+    ],
+)
+def test_root_is_0(asked: str, user: int | None, group: int | None, begins: list[str]) -> None:
+    """Where the container's user is known; an image's own is not."""
+    spec = ExecSpec(("a",), user=asked)
+    assert wrapped(spec, user=user, group=group, working_dir="").argv[: len(begins)] == begins

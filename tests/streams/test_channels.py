@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN, Protocol, Side
 
+from kubedock.notstarted import lacks
 from kubedock.streams.channels import LARGEST_MESSAGE, V4, V5, ChannelProtocol, ExitStatus, exit_status
-from kubedock.streams.notstarted import lacks
 
 
 def server() -> Protocol:

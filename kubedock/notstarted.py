@@ -7,7 +7,7 @@ The rules and their order are moby's (``setExitCodeFromError`` in daemon/errors.
 import re
 
 RUNTIME = "OCI runtime exec failed"
-NOT_FOUND, NOT_RUNNABLE = 127, 126
+COMMAND_NOT_FOUND, COMMAND_NOT_RUNNABLE = 127, 126
 
 _DENIED = re.compile(r"permission denied|is a directory", re.IGNORECASE)
 _MISSING = re.compile(
@@ -18,10 +18,10 @@ _MISSING = re.compile(
 def start_code(text: str) -> int | None:
     """Docker's exit code of a command that was not started; None where the text gives none of its reasons."""
     if _DENIED.search(text):
-        return NOT_RUNNABLE
-    return NOT_FOUND if _MISSING.search(text) else None
+        return COMMAND_NOT_RUNNABLE
+    return COMMAND_NOT_FOUND if _MISSING.search(text) else None
 
 
 def lacks(text: str, program: str) -> bool:
     """The image has no such program, says the runtime: runc quotes a name as ``"sh"``, crun as ```sh```."""
-    return start_code(text) == NOT_FOUND and re.search(rf'["`]{re.escape(program)}["`]', text) is not None
+    return start_code(text) == COMMAND_NOT_FOUND and re.search(rf'["`]{re.escape(program)}["`]', text) is not None
