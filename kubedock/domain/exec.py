@@ -30,7 +30,7 @@ class ExecSpec:
     stdout: bool = False
     stderr: bool = False
     privileged: bool = False
-    detach_keys: str = ""
+    detach_keys: bytes = b""
     size: Size | None = None
 
     @property
@@ -50,13 +50,14 @@ class ExecStart:
 
 @dataclass(frozen=True, slots=True)
 class Exec:
-    """One exec at one moment. ``exit_code`` is None until it has ended."""
+    """One exec at one moment. ``user`` is whom it runs as, as that is shown; ``exit_code`` is None until it has ended."""
 
     id: str
     container_id: str
     spec: ExecSpec
     started: bool = False
     exit_code: int | None = None
+    user: str = ""
 
     @property
     def ended(self) -> bool:

@@ -28,7 +28,7 @@ class Execs:
         self._require_running(record)
         if spec.privileged and not record.spec.security.privileged:
             raise NotImplemented(PRIVILEGED)
-        made = Exec(self._core.new_id(), record.id, spec)
+        made = Exec(self._core.new_id(), record.id, spec, user=_user(record, spec))
         self._execs.add(made)
         if self._core.containers.get(record.id) is None:  # removed meanwhile: nobody else would forget it
             self._execs.forget(record.id)
@@ -69,7 +69,7 @@ class Execs:
 
     def begun(self, record: ContainerRecord, spec: ExecSpec) -> Exec:
         """One that kubedock runs itself: it is shown and told of as any other, and runs from now on."""
-        made = Exec(self._core.new_id(), record.id, spec, started=True)
+        made = Exec(self._core.new_id(), record.id, spec, started=True, user=_user(record, spec))
         self._execs.add(made)
         self._tell(made, f"exec_create: {spec.shown}")
         self._tell(made, f"exec_start: {spec.shown}")
@@ -97,3 +97,7 @@ class Execs:
         record = self._core.containers.get(told.container_id)
         if record is not None:
             self._lifecycle.publish(record, action, execID=told.id, **attributes)
+
+
+def _user(record: ContainerRecord, spec: ExecSpec) -> str:
+    return spec.user or str(record.spec.asked.get("User") or "")

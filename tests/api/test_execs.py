@@ -1,5 +1,6 @@
 """The operations of exec."""
 
+import base64
 import json
 
 import pytest
@@ -56,7 +57,7 @@ def test_an_exec(docker, a_container):
         "OpenStderr": True,
         "CanRemove": True,
         "ContainerID": container,
-        "DetachKeys": "Y3RybC14",
+        "DetachKeys": "GA==",
         "Pid": 0,
     }
     assert docker.get(f"/containers/{container}/json").json["ExecIDs"] is None
@@ -106,6 +107,41 @@ def test_a_detached_exec(docker, a_container):
     assert docker.post(f"/exec/{made}/start", {"Detach": True}).data == b""
     eventually(lambda: docker.get(f"/exec/{made}/json").json["CanRemove"], what="its end")
     assert docker.get(f"/exec/{made}/json").json["ExitCode"] == 4
+
+
+def test_whom_it_runs_as(docker, a_container):
+    """The container's user, as that was asked for, where the exec names none."""
+
+    def shown(container: str, **asked: str) -> object:
+        return docker.get(f"/exec/{make(docker, container, 'true', **asked)}/json").json["ProcessConfig"].get("user")
+
+    container = a_container(User="1000:5", start=True)
+    assert (shown(container), shown(container, User="app"), shown(a_container(start=True))) == ("1000:5", "app", None)
+
+
+@pytest.mark.parametrize(
+    ("keys", "shown"),
+    [
+        ("", ""),
+        ("ctrl-x", b"\x18"),
+        ("ctrl-p,ctrl-q", b"\x10\x11"),
+        ("ctrl-@,a,DEL,ctrl-_,ctrl-\\", b"\0a\x7f\x1f\x1c"),
+        ("ctrl-X", None),
+        ("a,,b", None),
+        ("ctrl-", None),
+        ("ab", None),
+        ("é", None),
+    ],
+)
+def test_detach_keys(docker, a_container, keys, shown):
+    """The bytes that they mean; nonsense is refused."""
+    container = a_container(start=True)
+    if shown is None:
+        refused = docker.post(f"/containers/{container}/exec", {"Cmd": ["true"], "DetachKeys": keys}, expect=400)
+        assert refused.message == f"Invalid escape keys ({keys}) provided"
+    else:
+        made = make(docker, container, "true", DetachKeys=keys)
+        assert docker.get(f"/exec/{made}/json").json["DetachKeys"] == base64.b64encode(shown or b"").decode()
 
 
 @pytest.mark.operation("ExecResize")
