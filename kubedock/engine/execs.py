@@ -39,7 +39,8 @@ class Execs:
     def start(self, exec_id: str, start: ExecStart) -> Executing | None:
         """Begin; None for a detached one, which runs by itself. NoSuchExec, NotRunning, Restarting, Conflict for a second start.
 
-        What is returned must be run: the exec counts as running from now on.
+        What is returned must be run: the exec counts as running from now on. What keeps a detached one from beginning is
+        raised, where that is known at once.
         """
         record = self._core.containers.get(self._execs.find(exec_id).container_id)
         if record is None:  # removed meanwhile: soon nobody knows the exec either
@@ -52,7 +53,7 @@ class Execs:
         executing = Executing(self._core, claimed, self._ended, tty=start.tty)
         if not start.detach:
             return executing
-        self._core.tasks.submit(f"exec {exec_id[:12]}", executing.alone)
+        executing.detached()
         return None
 
     def resize(self, exec_id: str, *, height: int, width: int) -> None:

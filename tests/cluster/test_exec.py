@@ -128,6 +128,12 @@ def test_detached(docker: DockerCli, up: str) -> None:
     assert docker.inspect(up, "len .ExecIDs") == "1"
 
 
+def test_a_detached_command_that_is_not_there(docker: DockerCli, up: str) -> None:
+    """The runtime's text is the start's error, where the cluster is quick enough to say it."""
+    text = 'Error response from daemon: OCI runtime exec failed: exec failed: unable to start container process: exec: "nosuch"'
+    eventually(lambda: docker("exec", "-d", up, "nosuch").err.startswith(text), what="the runtime's text")
+
+
 def test_a_client_that_leaves(docker: DockerCli, up: str) -> None:
     """The command goes on, as with Docker."""
     with docker.begin("exec", up, "sh", "-c", "echo up; sleep 1; echo more; touch /tmp/after; sleep 1000") as running:
