@@ -155,7 +155,7 @@ class Networks:
             self.publish_endpoint("connect", network, record.id)
 
     def disconnect(self, ref: str, container: str, *, force: bool) -> None:
-        """Take a container off a network."""
+        """Take a container off a network; System where it is on no such one, as Docker has no kind for that."""
         record, network = self._core.containers.find(container), self.resolve(ref)
         running = self._running(record)
         if record.spec.host_network and network.name == "host":
@@ -165,7 +165,7 @@ class Networks:
             if before.removing and not force:
                 raise _marked_for_removal(before)
             if network.id not in before.endpoints:
-                raise NotFound(f"container {before.id} is not connected to {'' if running else 'the '}network {network.name}")
+                raise System(f"container {before.id} is not connected to {'' if running else 'the '}network {network.name}")
             return replace(before, endpoints={key: e for key, e in before.endpoints.items() if key != network.id})
 
         self._update(record, change)
