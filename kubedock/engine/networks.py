@@ -11,6 +11,7 @@ from kubedock.domain.container import ContainerRecord
 from kubedock.domain.event import Event
 from kubedock.domain.filters import Filters
 from kubedock.domain.network import PREDEFINED, Endpoint, EndpointRequest, Network, NetworkRequest
+from kubedock.domain.objectfilters import network_matches
 from kubedock.domain.status import status
 from kubedock.domain.view import ContainerView, NetworkView
 from kubedock.engine.core import Core
@@ -253,7 +254,7 @@ class Networks:
         filters.check(wanted, filters.NETWORK_KEYS)
         views = self._views()
         found = (self._view(network, views) for network in self._core.networks.list())
-        return [view for view in found if filters.network_matches(view.network, wanted, used=bool(view.members))]
+        return [view for view in found if network_matches(view.network, wanted, used=bool(view.members))]
 
 
 def subnets(network: Network) -> Iterator[IPv4Network | IPv6Network]:
