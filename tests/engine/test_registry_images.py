@@ -1,5 +1,6 @@
 """Images that a registry tells of."""
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 
@@ -27,6 +28,7 @@ from kubedock.registry.client import RegistryClient
 from kubedock.registry.credentials import Credentials
 from kubedock.registry.inspector import Inspector, Places
 from kubedock.runtime import Options, Runtime
+from kubedock.streams.cancel import Cancel
 from tests.support.registry import FakeRegistry, Reply, wants_password
 from tests.support.running import refused, still
 
@@ -66,7 +68,7 @@ def test_a_pull_tells_the_digest(engine: Engine, registry: FakeRegistry) -> None
     assert list(engine.images.pull(name, "1"))[-1] == Progress(f"Status: Image is up to date for {name}:1")
     image = engine.images.require(f"{name}:1")
     pinned = f"{name}@{digest}"
-    assert (image.id, image.tags, image.digests, image.source) == (config, (f"{name}:1",), (pinned,), pinned)
+    assert (image.id, image.tags, image.digests, image.source()) == (config, (f"{name}:1",), (pinned,), pinned)
     assert (image.size, image.platform, image.config.command) == (5, "linux/amd64", ("run",))
     for ref in (config[7:19], f"{name}@{digest}", config):
         assert engine.images.require(ref) == image
@@ -82,7 +84,7 @@ def test_nodes_that_may_not_pull_know_an_image_by_its_tag(registry: FakeRegistry
 
     list(engine.images.pull(f"{registry.host}/x:1"))
 
-    assert engine.images.require(f"{registry.host}/x:1").source == f"{registry.host}/x:1"
+    assert engine.images.require(f"{registry.host}/x:1").source() == f"{registry.host}/x:1"
 
 
 def test_a_tag_that_has_moved(engine: Engine, registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,6 +100,106 @@ def test_a_tag_that_has_moved(engine: Engine, registry: FakeRegistry, monkeypatc
     before, after = engine.images.require(old_id), engine.images.require(f"{name}:1")
     assert (before.tags, before.digests) == ((), (f"{name}@{old}",))
     assert (after.id, after.tags, after.digests) == (new_id, (f"{name}:1",), (f"{name}@{new}",))
+
+
+def test_an_index_that_is_built_anew(engine: Engine, registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the same configuration: the old digest may be gone from the registry, so nodes pull by the new one."""
+    monkeypatch.setattr("kubedock.registry.inspector.TAG_SECONDS", 0.0)
+    name = f"{registry.host}/x"
+    inner, image_id = registry.image("x", "", {"Cmd": ["same"]})
+    old = registry.index("x", "1", {"linux/amd64": inner})
+    list(engine.images.pull(name, "1"))
+    new = registry.index("x", "1", {"linux/amd64": inner, "linux/arm64": registry.image("x", "", {}, architecture="arm64")[0]})
+
+    assert [step.status for step in engine.images.pull(name, "1")][1:] == [
+        f"Digest: {new}",
+        f"Status: Image is up to date for {name}:1",
+    ]
+
+    image = engine.images.require(f"{name}:1")
+    assert (image.id, image.tags, image.digests) == (image_id, (f"{name}:1",), (f"{name}@{new}", f"{name}@{old}"))
+    assert image.found is not None
+    assert image.found.digest == new
+    asked = (f"{name}:1", f"{name}@{new}", f"{name}:1@{old}", image_id[7:19])
+    assert [create(engine, ref) for ref in asked] == [f"{name}@{digest}" for digest in (new, new, old, new)]
+    engine.images.tag(f"{name}:1", repository="mine")
+    assert create(engine, "mine") == f"{name}@{new}"
+
+
+def test_an_image_without_a_tag_dangles(engine: Engine, registry: FakeRegistry) -> None:
+    """Its digest does not keep it, as with Docker."""
+    tagged, pinned = (registry.image("x", tag, {"Cmd": [tag]}) for tag in ("1", "2"))
+    name = f"{registry.host}/x"
+    for tag in ("1", pinned[0]):
+        list(engine.images.pull(name, tag))
+
+    assert [image.id for image in engine.images.list({"dangling": ("true",)})] == [pinned[1]]
+    assert {image.id for image in engine.images.list({"dangling": ("false",)})} == {tagged[1], pinned[1]}
+    assert engine.images.prune({}) == [Removed("Untagged", f"{name}@{pinned[0]}"), Removed("Deleted", pinned[1])]
+    assert [image.id for image in engine.images.list({})] == [tagged[1]]
+
+
+def aged(registry: FakeRegistry, tag: str, created: str | None) -> tuple[str, str]:
+    """An image of the repository x that was made then; the digests of its manifest and its configuration."""
+    config = {"architecture": "amd64", "os": "linux", "config": {"Cmd": [tag]}, "created": created}
+    image_id = registry.blob(json.dumps(config).encode())
+    whole = {"schemaVersion": 2, "config": {"digest": image_id, "size": 1}, "layers": []}
+    return registry.manifest("x", tag, whole), image_id
+
+
+AGES = {"old": "2020-01-01T00:00:00Z", "middle": "2021-01-01T00:00:00Z", "new": "2022-01-01T00:00:00Z", "unknown": None}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        ({}, ["new", "middle", "old", "unknown"]),
+        ({"before": ("middle",)}, ["old"]),
+        ({"before": ("middle", "new")}, ["old"]),
+        ({"since": ("middle",)}, ["new"]),
+        ({"since": ("old", "middle")}, ["new"]),
+        ({"since": ("old",), "before": ("new",)}, ["middle"]),
+        ({"until": ("2021-01-01T00:00:00Z",)}, ["old"]),
+        ({"until": ("2021-06-01T00:00:00Z", "2020-06-01T00:00:00Z")}, ["old"]),
+        ({"before": ("unknown",)}, ["new", "middle", "old", "unknown"]),
+    ],
+)
+def test_lists_by_age(engine: Engine, registry: FakeRegistry, wanted: dict[str, tuple[str, ...]], names: list[str]) -> None:
+    """Of each filter all values hold; an image that tells no age is neither before nor after a moment."""
+    for tag, created in AGES.items():
+        aged(registry, tag, created)
+        list(engine.images.pull(f"{registry.host}/x", tag))
+        engine.images.tag(f"{registry.host}/x:{tag}", repository=tag)
+
+    assert [image.tags[1].partition(":")[0] for image in engine.images.list(wanted)] == names
+
+
+def test_a_prune_by_age(engine: Engine, registry: FakeRegistry) -> None:
+    """What tells no age is not old."""
+    ids = {}
+    for tag, created in AGES.items():
+        digest, ids[tag] = aged(registry, tag, created)
+        list(engine.images.pull(f"{registry.host}/x", digest))
+
+    gone = engine.images.prune({"until": ("2021-06-01T00:00:00Z",)})
+
+    assert {removed.what for removed in gone if removed.kind == "Deleted"} == {ids["old"], ids["middle"]}
+    with refused(InvalidParameter, "more than one until filter specified"):
+        engine.images.prune({"until": ("1h", "2h")})
+
+
+def test_events_have_the_images_labels(engine: Engine, registry: FakeRegistry) -> None:
+    """``docker events --filter label=``; one that is gone has none, as in Docker."""
+    registry.image("x", "1", {"Labels": {"a": "b", "name": "other"}})
+    name, began = f"{registry.host}/x", engine.core.now()
+    list(engine.images.pull(name, "1"))
+    engine.images.tag(f"{name}:1", repository="mine")
+    engine.images.remove("mine", force=False)
+    engine.images.remove(f"{name}:1", force=False)
+
+    events = engine.events.subscribe(since=began, until=engine.core.now(), cancel=Cancel())
+    told = [(event.action, event.attributes.get("a"), event.attributes["name"] == "other") for event in events]
+    assert told == [(action, "b", False) for action in ("pull", "tag", "untag", "untag", "untag")] + [("delete", None, False)]
 
 
 def test_the_last_tag_takes_its_digest_along(engine: Engine, registry: FakeRegistry) -> None:
@@ -150,7 +252,7 @@ def test_what_the_node_has_is_asked_of_no_registry(registry: FakeRegistry) -> No
 
     assert [step.status.partition(" ")[0] for step in engine.images.pull(name)] == ["Pulling", "Status:"]
     image = engine.images.require(name)
-    assert (image.id, image.digests, image.source, image.size) == (image_id, (), name, 7)
+    assert (image.id, image.digests, image.source(), image.size) == (image_id, (), name, 7)
     assert (image.config.command, registry.asked) == (("ours",), [])
     list(engine.images.pull(f"{registry.host}/x@{registry.image('x', '2', {'Cmd': ['theirs']})[0]}"))
     assert registry.asked
@@ -196,7 +298,7 @@ def create(engine: Engine, image: str, platform: str = "") -> str:
 
 
 def test_an_image_that_several_registries_have(engine: Engine, registry: FakeRegistry) -> None:
-    """Nodes ask the one that the container names, with that one's login."""
+    """Nodes ask the one that the container names, with that one's login, and else the one of the last pull."""
     with FakeRegistry().serving() as other:
         for each in (registry, other):
             each.image("x", "1", {"Cmd": ["same"]})
@@ -207,9 +309,7 @@ def test_an_image_that_several_registries_have(engine: Engine, registry: FakeReg
 
         sources = {name: create(engine, name) for name in (f"{registry.host}/x:1", f"{other.host}/x:1", "mine", image_id[7:19])}
 
-        assert list(sources.values()) == [
-            f"{host}/x@{digest}" for host in (registry.host, other.host, registry.host, registry.host)
-        ]
+        assert list(sources.values()) == [f"{host}/x@{digest}" for host in (registry.host, other.host, other.host, other.host)]
         assert engine.core.logins.get(image_id, registry.host) == ME
         assert not engine.core.logins.get(image_id, other.host)
 
@@ -243,6 +343,33 @@ def test_the_only_platform_of_an_image(engine: Engine, registry: FakeRegistry) -
         " wanted linux/amd64, actual: linux/arm64"
     )
     assert create(engine, name).startswith(f"{registry.host}/x@")
+
+
+def test_a_container_of_another_platforms_image(engine: Engine, registry: FakeRegistry) -> None:
+    """A warning in moby's words, and nodes get what inspect shows: of the index they would choose their own."""
+    manifests = {f"linux/{name}": registry.image("x", "", {"Cmd": [name]}, architecture=name)[0] for name in ("arm64", "amd64")}
+    registry.index("x", "1", manifests)
+    digest, _ = registry.image("y", "1", {}, architecture="arm64")
+    x, y = f"{registry.host}/x", f"{registry.host}/y"
+    list(engine.images.pull(x, "1", platform="linux/arm64"))
+    list(engine.images.pull(y, "1"))
+    warning = (
+        "The requested image's platform (linux/arm64) does not match the detected host platform (linux/amd64)"
+        " and no specific platform was requested"
+    )
+
+    for name, platform, source, warnings in (
+        (f"{x}:1", "", f"{x}@{manifests['linux/arm64']}", (warning,)),
+        (f"{x}:1", "linux/arm64", f"{x}@{manifests['linux/arm64']}", ()),
+        (f"{y}:1", "", f"{y}@{digest}", (warning,)),
+    ):
+        made = engine.containers.create(ContainerSpec(name, command=("x",), platform=platform), name=None, endpoints={})
+        assert (engine.core.containers.find(made.id).image_source, made.warnings) == (source, warnings)
+    with pytest.raises(WrongPlatform):
+        create(engine, f"{x}:1", "linux")
+    list(engine.images.pull(x, "1"))
+    made = engine.containers.create(ContainerSpec(f"{x}:1", command=("x",)), name=None, endpoints={})
+    assert made.warnings == ()
 
 
 def test_an_index_knows_better_than_a_configuration(engine: Engine, registry: FakeRegistry) -> None:
@@ -283,7 +410,7 @@ def test_what_cannot_be_looked_up_is_taken_on_trust(
     [pulling, warning, status] = steps
     assert (pulling, status) == (Progress("Pulling from x", "1"), Progress(f"Status: Downloaded newer image for {name}"))
     image = engine.images.require(name)
-    assert (image.id, image.source, image.config.command) == (parse(name).image_id, name, None)
+    assert (image.id, image.source(), image.config.command) == (parse(name).image_id, name, None)
     [record] = caplog.records
     assert warning == Progress(f"WARNING: {record.message}")
     assert record.message.startswith(f"image {name} cannot be looked up (")
@@ -309,7 +436,7 @@ def test_nobody_waits_longer_than_the_setting(registry: FakeRegistry, monkeypatc
     list(engine.images.pull(name))
     release.set()
 
-    assert (engine.images.require(name).source, asked) == (name, [1])
+    assert (engine.images.require(name).source(), asked) == (name, [1])
 
 
 def test_a_look_at_the_registry_itself(engine: Engine, registry: FakeRegistry) -> None:
