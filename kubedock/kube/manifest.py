@@ -107,7 +107,12 @@ def _metadata(record: ContainerRecord, defaults: PodDefaults, names_held: Mappin
     under = template.pod_parts(defaults.template)["metadata"]
     return {
         "labels": {**under.get("labels", {}), **labels.run_labels(record, defaults.instance, defaults.labels), **names_held},
-        "annotations": {**under.get("annotations", {}), **defaults.annotations, labels.NAME_ANNOTATION: record.name},
+        "annotations": {
+            **under.get("annotations", {}),
+            **defaults.annotations,
+            labels.NAME_ANNOTATION: record.name,
+            labels.IMAGE_ANNOTATION: record.spec.image,
+        },
     }
 
 
