@@ -191,7 +191,7 @@ class Images:
         return self.require(ref)
 
     def distribution(self, ref: str, credentials: Credentials = ANONYMOUS) -> RegistryImage:
-        """What a registry has under a reference, asked now. NotFound, Unavailable; NotImplemented without an inspector."""
+        """What a registry has under a reference, asked now; see ``Lookup.require`` for errors."""
         return self._lookup.require(parse(ref), self._core.platform, credentials)
 
     def login(self, server: str, credentials: Credentials) -> None:

@@ -138,7 +138,7 @@ def test_a_registry_is_asked_with_the_clients_credentials(inspecting, registry):
     assert wrong.message == f'Get "http://{registry.host}/v2/me/app/manifests/1": unauthorized: authentication required'
     nobody = inspecting.post(f"/images/create?fromImage={name}&tag=1", headers={"X-Registry-Auth": "e30="}).lines
     assert [line["status"].partition(" ")[0] for line in nobody] == ["Pulling", "WARNING:", "Status:"]
-    unseen = inspecting.get(f"/distribution/{name}:1/json", headers={"X-Registry-Auth": "e30="}, expect=500)
+    unseen = inspecting.get(f"/distribution/{name}:1/json", headers={"X-Registry-Auth": "e30="}, expect=401)
     assert unseen.message == f'Get "https://{registry.host}/v2/": no basic auth credentials'
 
     me = auth(username="me", password="secret")

@@ -14,6 +14,7 @@ from kubedock.engine import Engine
 from kubedock.engine.core import Limits
 from kubedock.engine.images import Progress, Removed
 from kubedock.errors import (
+    Forbidden,
     InvalidParameter,
     KubedockError,
     NotFound,
@@ -25,11 +26,11 @@ from kubedock.errors import (
 )
 from kubedock.kube.manifest import PodDefaults
 from kubedock.registry.client import RegistryClient
-from kubedock.registry.credentials import Credentials
+from kubedock.registry.credentials import ANONYMOUS, Credentials
 from kubedock.registry.inspector import Inspector, Places
 from kubedock.runtime import Options, Runtime
 from kubedock.streams.cancel import Cancel
-from tests.support.registry import FakeRegistry, Reply, wants_password
+from tests.support.registry import FakeRegistry, Reply, no, wants_password
 from tests.support.running import refused, still
 
 ME = Credentials("me", "secret")
@@ -418,8 +419,9 @@ def test_what_cannot_be_looked_up_is_taken_on_trust(
     assert record.message.endswith("taken on trust: its exposed ports, entrypoint, environment and health check are not known")
 
 
-def test_nobody_waits_longer_than_the_setting(registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever hangs: afterwards that registry is left alone for a minute."""
+@pytest.mark.parametrize("first", ["pull", "distribution"])
+def test_nobody_waits_longer_than_the_setting(registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch, first: str) -> None:
+    """Whatever hangs, whoever asks first: afterwards that registry is left alone for a minute."""
     from threading import Event
 
     release, asked = Event(), list[int]()
@@ -432,7 +434,11 @@ def test_nobody_waits_longer_than_the_setting(registry: FakeRegistry, monkeypatc
     monkeypatch.setattr(Inspector, "_ask", hang)
     name = f"{registry.host}/x:1"
 
-    list(engine.images.pull(name))
+    if first == "pull":
+        list(engine.images.pull(name))
+    else:
+        with pytest.raises(Unavailable):
+            engine.images.distribution(name)
     list(engine.images.pull(name))
     release.set()
 
@@ -449,6 +455,29 @@ def test_a_look_at_the_registry_itself(engine: Engine, registry: FakeRegistry) -
     assert engine.images.list({}) == []
     with pytest.raises(Unavailable):
         engine.images.distribution(f"{dead(registry)}/x:1")
+
+
+@pytest.mark.parametrize(
+    ("reply", "credentials", "kind"),
+    [
+        (no(401, "UNAUTHORIZED", "authentication required"), ANONYMOUS, Unauthorized),
+        (no(401, "UNAUTHORIZED", "authentication required"), ME, Unauthorized),
+        (no(403, "DENIED", "requested access to the resource is denied"), ME, Forbidden),
+        (no(404, "MANIFEST_UNKNOWN", "manifest unknown"), ME, NotFound),
+        (no(404, "NAME_UNKNOWN", "repository name not known"), ME, NotFound),
+        (no(400, "UNSUPPORTED", "not here"), ME, System),
+    ],
+)
+def test_a_registry_that_does_not_show_an_image(
+    engine: Engine, registry: FakeRegistry, reply: Reply, credentials: Credentials, kind: type[KubedockError]
+) -> None:
+    """As moby makes a status of its code: 401, 403, 404, and else 500."""
+    registry.behave.append(lambda asked: reply if "manifests" in asked.path else None)
+
+    with pytest.raises(KubedockError) as refusal:
+        engine.images.distribution(f"{registry.host}/x:1", credentials)
+
+    assert [each for each in (Unauthorized, Forbidden, NotFound, System) if isinstance(refusal.value, each)] == [kind]
 
 
 @pytest.mark.parametrize(
