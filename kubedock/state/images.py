@@ -11,7 +11,7 @@ from kubedock.domain.view import Image
 from kubedock.errors import Conflict, InvalidParameter, NoSuchImage
 
 IMAGES, NAMES = 4096, 1024
-"""So many images are kept beside those that are used, and so many tags and digests of each."""
+"""So many images are kept, with more only as far as they are used, and so many tags and digests of each."""
 
 ALGORITHM = "sha256"
 

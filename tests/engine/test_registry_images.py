@@ -1,17 +1,14 @@
 """Images that a registry tells of."""
 
-import json
 import logging
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from kubedock.cluster.fake import FakeCluster
-from kubedock.domain.container import ContainerSpec
 from kubedock.domain.image import parse
 from kubedock.domain.imageconfig import ImageConfig, Layer, RegistryImage
 from kubedock.engine import Engine
-from kubedock.engine.core import Limits
 from kubedock.engine.images import Progress, Removed
 from kubedock.errors import (
     Forbidden,
@@ -22,14 +19,13 @@ from kubedock.errors import (
     System,
     Unauthorized,
     Unavailable,
-    WrongPlatform,
 )
 from kubedock.kube.manifest import PodDefaults
 from kubedock.registry.client import RegistryClient
 from kubedock.registry.credentials import ANONYMOUS, Credentials
 from kubedock.registry.inspector import Inspector, Places
 from kubedock.runtime import Options, Runtime
-from kubedock.streams.cancel import Cancel
+from tests.support.inspecting import inspecting, source_of
 from tests.support.registry import FakeRegistry, Reply, no, wants_password
 from tests.support.running import refused, still
 
@@ -41,13 +37,6 @@ def registry() -> Iterator[FakeRegistry]:
     """Serving."""
     with FakeRegistry().serving() as serving:
         yield serving
-
-
-def inspecting(seconds: float = 5.0, pull_policy: str = "IfNotPresent") -> Engine:
-    """An engine that asks registries."""
-    defaults = PodDefaults("test", pull_policy=pull_policy)
-    options = Options(defaults, Limits(inspect=seconds), inspector=Inspector(RegistryClient(), Places()))
-    return Runtime(FakeCluster(), options).engine
 
 
 @pytest.fixture
@@ -122,85 +111,9 @@ def test_an_index_that_is_built_anew(engine: Engine, registry: FakeRegistry, mon
     assert image.found is not None
     assert image.found.digest == new
     asked = (f"{name}:1", f"{name}@{new}", f"{name}:1@{old}", image_id[7:19])
-    assert [create(engine, ref) for ref in asked] == [f"{name}@{digest}" for digest in (new, new, old, new)]
+    assert [source_of(engine, ref) for ref in asked] == [f"{name}@{digest}" for digest in (new, new, old, new)]
     engine.images.tag(f"{name}:1", repository="mine")
-    assert create(engine, "mine") == f"{name}@{new}"
-
-
-def test_an_image_without_a_tag_dangles(engine: Engine, registry: FakeRegistry) -> None:
-    """Its digest does not keep it, as with Docker."""
-    tagged, pinned = (registry.image("x", tag, {"Cmd": [tag]}) for tag in ("1", "2"))
-    name = f"{registry.host}/x"
-    for tag in ("1", pinned[0]):
-        list(engine.images.pull(name, tag))
-
-    assert [image.id for image in engine.images.list({"dangling": ("true",)})] == [pinned[1]]
-    assert {image.id for image in engine.images.list({"dangling": ("false",)})} == {tagged[1], pinned[1]}
-    assert engine.images.prune({}) == [Removed("Untagged", f"{name}@{pinned[0]}"), Removed("Deleted", pinned[1])]
-    assert [image.id for image in engine.images.list({})] == [tagged[1]]
-
-
-def aged(registry: FakeRegistry, tag: str, created: str | None) -> tuple[str, str]:
-    """An image of the repository x that was made then; the digests of its manifest and its configuration."""
-    config = {"architecture": "amd64", "os": "linux", "config": {"Cmd": [tag]}, "created": created}
-    image_id = registry.blob(json.dumps(config).encode())
-    whole = {"schemaVersion": 2, "config": {"digest": image_id, "size": 1}, "layers": []}
-    return registry.manifest("x", tag, whole), image_id
-
-
-AGES = {"old": "2020-01-01T00:00:00Z", "middle": "2021-01-01T00:00:00Z", "new": "2022-01-01T00:00:00Z", "unknown": None}
-
-
-@pytest.mark.parametrize(
-    ("wanted", "names"),
-    [
-        ({}, ["new", "middle", "old", "unknown"]),
-        ({"before": ("middle",)}, ["old"]),
-        ({"before": ("middle", "new")}, ["old"]),
-        ({"since": ("middle",)}, ["new"]),
-        ({"since": ("old", "middle")}, ["new"]),
-        ({"since": ("old",), "before": ("new",)}, ["middle"]),
-        ({"until": ("2021-01-01T00:00:00Z",)}, ["old"]),
-        ({"until": ("2021-06-01T00:00:00Z", "2020-06-01T00:00:00Z")}, ["old"]),
-        ({"before": ("unknown",)}, ["new", "middle", "old", "unknown"]),
-    ],
-)
-def test_lists_by_age(engine: Engine, registry: FakeRegistry, wanted: dict[str, tuple[str, ...]], names: list[str]) -> None:
-    """Of each filter all values hold; an image that tells no age is neither before nor after a moment."""
-    for tag, created in AGES.items():
-        aged(registry, tag, created)
-        list(engine.images.pull(f"{registry.host}/x", tag))
-        engine.images.tag(f"{registry.host}/x:{tag}", repository=tag)
-
-    assert [image.tags[1].partition(":")[0] for image in engine.images.list(wanted)] == names
-
-
-def test_a_prune_by_age(engine: Engine, registry: FakeRegistry) -> None:
-    """What tells no age is not old."""
-    ids = {}
-    for tag, created in AGES.items():
-        digest, ids[tag] = aged(registry, tag, created)
-        list(engine.images.pull(f"{registry.host}/x", digest))
-
-    gone = engine.images.prune({"until": ("2021-06-01T00:00:00Z",)})
-
-    assert {removed.what for removed in gone if removed.kind == "Deleted"} == {ids["old"], ids["middle"]}
-    with refused(InvalidParameter, "more than one until filter specified"):
-        engine.images.prune({"until": ("1h", "2h")})
-
-
-def test_events_have_the_images_labels(engine: Engine, registry: FakeRegistry) -> None:
-    """``docker events --filter label=``; one that is gone has none, as in Docker."""
-    registry.image("x", "1", {"Labels": {"a": "b", "name": "other"}})
-    name, began = f"{registry.host}/x", engine.core.now()
-    list(engine.images.pull(name, "1"))
-    engine.images.tag(f"{name}:1", repository="mine")
-    engine.images.remove("mine", force=False)
-    engine.images.remove(f"{name}:1", force=False)
-
-    events = engine.events.subscribe(since=began, until=engine.core.now(), cancel=Cancel())
-    told = [(event.action, event.attributes.get("a"), event.attributes["name"] == "other") for event in events]
-    assert told == [(action, "b", False) for action in ("pull", "tag", "untag", "untag", "untag")] + [("delete", None, False)]
+    assert source_of(engine, "mine") == f"{name}@{new}"
 
 
 def test_the_last_tag_takes_its_digest_along(engine: Engine, registry: FakeRegistry) -> None:
@@ -291,13 +204,6 @@ def test_who_has_no_login_takes_an_image_on_trust(engine: Engine, registry: Fake
     assert list(engine.images.pull(name, platform="linux/s390x"))[-1] == Progress(f"Status: Downloaded newer image for {name}")
 
 
-def create(engine: Engine, image: str, platform: str = "") -> str:
-    """The reference by which nodes pull a new container's image."""
-    spec = ContainerSpec(image, command=("run",), platform=platform)
-    made = engine.containers.create(spec, name=None, endpoints={})
-    return engine.core.containers.find(made.id).image_source
-
-
 def test_an_image_that_several_registries_have(engine: Engine, registry: FakeRegistry) -> None:
     """Nodes ask the one that the container names, with that one's login, and else the one of the last pull."""
     with FakeRegistry().serving() as other:
@@ -308,80 +214,11 @@ def test_an_image_that_several_registries_have(engine: Engine, registry: FakeReg
         list(engine.images.pull(f"{other.host}/x:1"))
         engine.images.tag(f"{registry.host}/x:1", repository="mine")
 
-        sources = {name: create(engine, name) for name in (f"{registry.host}/x:1", f"{other.host}/x:1", "mine", image_id[7:19])}
+        sources = {name: source_of(engine, name) for name in (f"{registry.host}/x:1", f"{other.host}/x:1", "mine", image_id[7:19])}
 
         assert list(sources.values()) == [f"{host}/x@{digest}" for host in (registry.host, other.host, other.host, other.host)]
         assert engine.core.logins.get(image_id, registry.host) == ME
         assert not engine.core.logins.get(image_id, other.host)
-
-
-def test_an_image_for_another_platform_is_pulled_again(engine: Engine, registry: FakeRegistry) -> None:
-    """What was pulled for one is none for another: a client that is told so pulls, and the tag moves."""
-    arm, _ = registry.image("x", "", {"Cmd": ["arm"]}, architecture="arm64")
-    amd, _ = registry.image("x", "", {"Cmd": ["amd"]})
-    index = registry.index("x", "1", {"linux/arm64/v8": arm, "linux/amd64": amd})
-    name = f"{registry.host}/x:1"
-    list(engine.images.pull(name, platform="linux"))
-
-    for platform in ("", "linux", "linux/amd64", "amd64"):
-        assert create(engine, name, platform) == f"{registry.host}/x@{index}"
-    sentence = f"image with reference {name} was found but does not match the specified platform: wanted "
-    with refused(WrongPlatform, f"{sentence}linux/arm64, actual: linux/amd64"):
-        create(engine, name, "linux/arm64")
-    assert list(engine.images.pull(name, platform="linux/arm64"))[-1].status.startswith("Status: Downloaded newer image")
-    create(engine, name, "linux/arm64")
-    with refused(WrongPlatform, f"{sentence}linux/amd64, actual: linux/arm64/v8"):
-        create(engine, name, "linux/amd64")
-
-
-def test_the_only_platform_of_an_image(engine: Engine, registry: FakeRegistry) -> None:
-    """A reference without an index has no other: the pull warns, as Docker's."""
-    registry.image("x", "1", {}, architecture="arm64")
-    name = f"{registry.host}/x:1"
-
-    assert list(engine.images.pull(name))[-2] == Progress(
-        f"WARNING: image with reference {name} was found but does not match the specified platform:"
-        " wanted linux/amd64, actual: linux/arm64"
-    )
-    assert create(engine, name).startswith(f"{registry.host}/x@")
-
-
-def test_a_container_of_another_platforms_image(engine: Engine, registry: FakeRegistry) -> None:
-    """A warning in moby's words, and nodes get what inspect shows: of the index they would choose their own."""
-    manifests = {f"linux/{name}": registry.image("x", "", {"Cmd": [name]}, architecture=name)[0] for name in ("arm64", "amd64")}
-    registry.index("x", "1", manifests)
-    digest, _ = registry.image("y", "1", {}, architecture="arm64")
-    x, y = f"{registry.host}/x", f"{registry.host}/y"
-    list(engine.images.pull(x, "1", platform="linux/arm64"))
-    list(engine.images.pull(y, "1"))
-    warning = (
-        "The requested image's platform (linux/arm64) does not match the detected host platform (linux/amd64)"
-        " and no specific platform was requested"
-    )
-
-    for name, platform, source, warnings in (
-        (f"{x}:1", "", f"{x}@{manifests['linux/arm64']}", (warning,)),
-        (f"{x}:1", "linux/arm64", f"{x}@{manifests['linux/arm64']}", ()),
-        (f"{y}:1", "", f"{y}@{digest}", (warning,)),
-    ):
-        made = engine.containers.create(ContainerSpec(name, command=("x",), platform=platform), name=None, endpoints={})
-        assert (engine.core.containers.find(made.id).image_source, made.warnings) == (source, warnings)
-    with pytest.raises(WrongPlatform):
-        create(engine, f"{x}:1", "linux")
-    list(engine.images.pull(x, "1"))
-    made = engine.containers.create(ContainerSpec(f"{x}:1", command=("x",)), name=None, endpoints={})
-    assert made.warnings == ()
-
-
-def test_an_index_knows_better_than_a_configuration(engine: Engine, registry: FakeRegistry) -> None:
-    """Images that are built by hand often have the platform of their builder in it."""
-    digest, _ = registry.image("x", "", {}, architecture="amd64")
-    registry.index("x", "1", {"linux/arm64": digest})
-
-    steps = list(engine.images.pull(f"{registry.host}/x:1", platform="linux/arm64"))
-
-    assert steps[-1].status.startswith("Status: ")
-    assert create(engine, f"{registry.host}/x:1", "linux/arm64").startswith(f"{registry.host}/x@")
 
 
 def dead(_: FakeRegistry) -> str:
