@@ -217,11 +217,11 @@ class Images:
             return self._delete(image)
         if users and not force and _single_repository(image):
             raise ImageInUse(ref, users[0], image)
-        named = parse(ref).stored
-        names = [named.familiar, *_orphans(without(image, named.familiar), named)]
-        left = self._store.untag(image, names)
-        done = [Removed("Untagged", name) for name in names]
-        for _ in names:
+        named = parse(ref)
+        orphans = _orphans(without(image, named.stored.familiar), named)
+        left = self._store.untag(image, [named.stored.familiar, *orphans])
+        done = [Removed("Untagged", name) for name in (named.familiar, *orphans)]
+        for _ in done:
             self._publish("untag", image.id, image.id, image)
         if left.tags or left.digests or any(self._running(record) for record in users):
             return done

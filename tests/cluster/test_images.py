@@ -113,7 +113,7 @@ def test_by_tag_and_digest(docker: DockerCli) -> None:
     image = json.loads(docker.ok("image", "inspect", both))[0]
     assert (docker.inspect(name, ".Image"), image["RepoTags"], image["RepoDigests"]) == (image["Id"], [], [pinned])
     docker.ok("rm", name)
-    assert docker.ok("rmi", both).splitlines() == [f"Untagged: {pinned}", f"Deleted: {image['Id']}"]
+    assert docker.ok("rmi", both).splitlines() == [f"Untagged: {both}", f"Deleted: {image['Id']}"]
 
 
 def test_docker_py(client: docker_py.DockerClient) -> None:

@@ -95,7 +95,7 @@ def test_a_tag_before_a_digest_means_nothing(engine, pulled):
         assert len(engine.containers.list(ListQuery(all=True, filters={"ancestor": (ancestor,)}))) == 1
     engine.containers.remove("web", force=False, volumes=False)
     assert engine.images.remove(f"redis:7@{DIGEST}", force=False) == [
-        Removed("Untagged", f"redis@{DIGEST}"),
+        Removed("Untagged", f"redis:7@{DIGEST}"),
         Removed("Deleted", found.id),
     ]
 
