@@ -15,6 +15,7 @@ from kubedock.domain.event import Event
 from kubedock.domain.filters import Filters
 from kubedock.domain.image import Reference, parse, with_tag
 from kubedock.domain.imageconfig import RegistryImage
+from kubedock.domain.objectfilters import image_matches, narrowed
 from kubedock.domain.status import status
 from kubedock.domain.view import Image
 from kubedock.engine.core import Core
@@ -285,9 +286,9 @@ class Images:
         filters.check(wanted, filters.IMAGE_KEYS)
         before, since = self._bounds(wanted)
         found = [
-            filters.narrowed(image, wanted)
+            narrowed(image, wanted)
             for image in self._store.all()
-            if filters.image_matches(image, wanted)
+            if image_matches(image, wanted)
             and all(image.created_at is not None and image.created_at < limit for limit in before)
             and all(image.created_at is not None and image.created_at > limit for limit in since)
         ]
