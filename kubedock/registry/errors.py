@@ -38,6 +38,10 @@ class Closed(System):
     """A registry that wants a login, and nobody has one here; the nodes may."""
 
 
+class Denied(NotFound):
+    """A registry that knows us and does not show this image, or has none such: it does not tell which."""
+
+
 def refusal(status: int, body: bytes, request: str) -> KubedockError:
     """The error of an answer: the registry's own code and words where it has some."""
     code, message = _first(status, body)
@@ -76,5 +80,5 @@ def for_pull(error: Refused, name: str, whole: str) -> KubedockError:
         case "NAME_UNKNOWN":
             return NotFound(f"repository {name} not found: {error}")
         case "DENIED":
-            return NotFound(f"pull access denied for {name}, repository does not exist or may require 'docker login': {error}")
+            return Denied(f"pull access denied for {name}, repository does not exist or may require 'docker login': {error}")
     return error
