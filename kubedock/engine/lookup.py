@@ -98,4 +98,4 @@ class Lookup:
             raise InvalidParameter("a login needs a user name and a password")
         host = (server.partition("://")[2] or server).partition("/")[0] or HUB
         host = HUB if host == HUB_LEGACY else host
-        self._core.lookups.ask(("login", host, credentials), lambda: inspector.login(host, credentials, seconds), seconds)
+        self._core.lookups.ask(("login", host, credentials), lambda: inspector.login(host, credentials, seconds * IN_TIME), seconds)
