@@ -15,8 +15,10 @@ from kubedock.cluster.objects import copied, owners, timestamp
 from kubedock.cluster.protocol import Json, Kind, WatchEvent
 from kubedock.cluster.selectors import Predicate, predicate
 from kubedock.cluster.watching import StoreWatch
-from kubedock.errors import Conflict, NotFound
+from kubedock.errors import Conflict, InvalidParameter, NotFound
 
+LONGEST_STEM = 58
+"""What is taken of a ``generateName``, so that the name is a label with what makes it unique."""
 HISTORY = 50_000
 """Changes that are remembered at most: who watches from an older version gets Gone."""
 
@@ -65,7 +67,7 @@ class ObjectStore:
         with self.lock:
             if not meta.get("name") and meta.get("generateName"):
                 self._names += 1
-                meta["name"] = f"{meta['generateName']}{self._names:05x}"
+                meta["name"] = f"{meta['generateName'][:LONGEST_STEM]}{self._names:05x}"
             name = meta.get("name", "")
             if name in self._objects[kind]:
                 raise Conflict(f'{resource.qualified} "{name}" already exists')
@@ -168,8 +170,10 @@ class ObjectStore:
                 self._owned[uid][(kind, after["metadata"]["name"])] = None
 
     def watch(self, kind: Kind, since: str, selector: str, fields: str, seconds: int) -> StoreWatch:
-        """Open a watch: Gone comes out of it, as from the API server."""
+        """Open a watch: Gone comes out of it, as from the API server. InvalidParameter for what is no version."""
         wants = predicate(kind, selector, fields)
+        if since and not (since.isascii() and since.isdigit()):
+            raise InvalidParameter(f'resourceVersion: Invalid value: "{since}": a number is needed')
         with self.lock:
             watch = StoreWatch(lambda: self._bookmark(kind), self._forget, seconds)
             for event in self._backlog(kind, since, wants):
