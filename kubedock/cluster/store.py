@@ -4,6 +4,7 @@ The cluster in memory and the embedded one keep theirs here.
 """
 
 import threading
+import time
 import uuid
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +15,7 @@ from kubedock.cluster.kinds import RESOURCES
 from kubedock.cluster.objects import copied, owners, timestamp
 from kubedock.cluster.protocol import Json, Kind, WatchEvent
 from kubedock.cluster.selectors import Predicate, predicate
-from kubedock.cluster.watching import StoreWatch
+from kubedock.cluster.watching import Clock, Origin, StoreWatch
 from kubedock.errors import Conflict, InvalidParameter, NotFound
 
 LONGEST_STEM = 58
@@ -46,9 +47,11 @@ class Entry(NamedTuple):
 class ObjectStore:
     """All objects. Everything happens under ``lock``, which is reentrant; objects in it are never changed in place."""
 
-    def __init__(self, namespace: str, now: Callable[[], datetime], *, history: int = HISTORY) -> None:
-        """``now`` gives times for metadata."""
-        self.namespace, self._now, self._longest = namespace, now, history
+    def __init__(
+        self, namespace: str, now: Callable[[], datetime], *, history: int = HISTORY, clock: Clock = time.monotonic
+    ) -> None:
+        """``now`` gives times for metadata, ``clock`` those of watches."""
+        self.namespace, self._now, self._longest, self._clock = namespace, now, history, clock
         self.lock = threading.RLock()
         self._objects: dict[Kind, dict[str, Json]] = {kind: {} for kind in RESOURCES}
         self._owned: dict[str, dict[tuple[Kind, str], None]] = defaultdict(dict)
@@ -175,7 +178,7 @@ class ObjectStore:
         if since and not (since.isascii() and since.isdigit()):
             raise InvalidParameter(f'resourceVersion: Invalid value: "{since}": a number is needed')
         with self.lock:
-            watch = StoreWatch(lambda: self._bookmark(kind), self._forget, seconds)
+            watch = StoreWatch(Origin(self.lock, lambda: self._bookmark(kind), self._forget, self._clock), seconds)
             for event in self._backlog(kind, since, wants):
                 watch.push(event)
             if since not in ("", "0") and int(since) < self._compacted:
