@@ -4,9 +4,10 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal, NamedTuple
 
 from kubedock import __version__
@@ -154,23 +155,41 @@ class Runtime:
         self._watcher.start()
 
     def stop(self, timeout: float) -> None:
-        """End all threads and delete all that carries this instance's label, within about ``timeout`` seconds."""
-        deadline = time.monotonic() + timeout
-        self._listeners.stop(min(1.0, timeout))
-        self._prober.stop(min(1.0, timeout))
-        self._tasks.stop(min(1.0, timeout))
-        self._feeds.stop(min(1.0, timeout))
-        self._drain.stop(min(1.0, timeout))
-        if timeout > 0:
-            cleaner = threading.Thread(target=self._clean_up, args=(deadline,), name="clean-up", daemon=True)  # noqa: TID251 - joined below, bounded
-            cleaner.start()
-            cleaner.join(max(0.0, deadline - time.monotonic()))
-            if cleaner.is_alive():
-                logger.warning("the clean-up did not end in time: objects with %s may be left", labels.selector(self._instance))
-        self._watcher.stop(1.0)
-        self.cluster.close()
+        """End all threads and delete all that carries this instance's label, within about ``timeout`` seconds.
+
+        A step that raises keeps no other from being taken; what they raise is raised at the end, in a group.
+        """
+        deadline, errors = time.monotonic() + timeout, list[Exception]()
+        for step in self._steps_to_the_end(deadline, min(1.0, timeout)):
+            try:
+                step()
+            except Exception as error:  # noqa: BLE001 - raised below
+                errors.append(error)
+        if errors:
+            raise ExceptionGroup("the stop is not complete", errors)
+
+    def _steps_to_the_end(self, deadline: float, each: float) -> Iterator[Callable[[], None]]:
+        """``each`` is for how many seconds the threads of a part are waited for; 0 leaves the cluster as it is."""
+        for part in (self._listeners, self._prober, self._tasks, self._feeds, self._drain):
+            yield partial(part.stop, each)
+        if each > 0:
+            yield partial(self._clean_up_in_time, deadline)
+        yield partial(self._watcher.stop, 1.0)
+        yield self.cluster.close
         if self.engine.core.inspector is not None:
-            self.engine.core.inspector.close()
+            yield self.engine.core.inspector.close
+
+    def _clean_up_in_time(self, deadline: float) -> None:
+        cleaner = threading.Thread(target=self._clean_up, args=(deadline,), name="clean-up", daemon=True)  # noqa: TID251 - joined below, bounded
+        try:
+            cleaner.start()
+        except RuntimeError as error:  # a limit of the system: late is better than never
+            logger.warning("the clean-up may take longer: %s", error)
+            self._clean_up(deadline)
+            return
+        cleaner.join(max(0.0, deadline - time.monotonic()))
+        if cleaner.is_alive():
+            logger.warning("the clean-up did not end in time: objects with %s may be left", labels.selector(self._instance))
 
     def _clean_up(self, deadline: float) -> None:
         """Deployments first, or their controllers would bring pods back; then all pods at once, then what belongs to them."""

@@ -158,8 +158,7 @@ def logs(ref: str) -> Response:
         timestamps=query.boolean(args, "timestamps"),
         tail=query.tail(args),
     )
-    cancel = watch()
-    return hijack.reply(engine().logs.read(ref, wanted, cancel), cancel)
+    return hijack.log(engine().logs.read(ref, wanted, watch()))
 
 
 @group.operation(

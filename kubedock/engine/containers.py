@@ -8,7 +8,8 @@ from random import Random
 from typing import NamedTuple
 
 from kubedock.domain.container import ContainerRecord, ContainerSpec
-from kubedock.domain.filters import Filters, container_matcher, prune_matches
+from kubedock.domain.containerfilters import container_matcher
+from kubedock.domain.filters import Filters, prune_matches
 from kubedock.domain.names import container_name, random_name
 from kubedock.domain.network import Endpoint, EndpointRequest, Network
 from kubedock.domain.status import status

@@ -16,6 +16,7 @@ from kubedock.domain.event import Event
 from kubedock.domain.filters import Filters
 from kubedock.domain.image import Reference, parse, with_tag
 from kubedock.domain.imageconfig import ImageConfig, RegistryImage
+from kubedock.domain.objectfilters import image_matches, narrowed
 from kubedock.domain.status import status
 from kubedock.domain.view import Image
 from kubedock.engine.core import Core
@@ -310,9 +311,9 @@ class Images:
         bounds = {key: [self.require(ref).created_at for ref in wanted.get(key, ())] for key in ("before", "since")}
         now = self._core.now()
         found = [
-            filters.narrowed(image, wanted)
+            narrowed(image, wanted)
             for image in images
-            if filters.image_matches(image, wanted)
+            if image_matches(image, wanted)
             and filters.created_before(image.created_at, wanted, now)
             and all(image.created_at < limit for limit in bounds["before"])
             and all(image.created_at > limit for limit in bounds["since"])

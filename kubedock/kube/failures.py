@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 
 from kubedock.domain import image
-from kubedock.domain.status import COMMAND_NOT_FOUND, COMMAND_NOT_RUNNABLE, Failure
+from kubedock.domain.status import Failure
 from kubedock.errors import InvalidParameter
+from kubedock.notstarted import COMMAND_NOT_FOUND, start_code
 
 START_FAILED = 128
 """Docker's exit code of a start that failed for any other reason."""
@@ -27,8 +28,6 @@ _BAD_NAME = re.compile(r"(invalid reference format.*)", re.DOTALL)
 _POD = re.compile(r" \(pod: \".*?\", container: [^)]*\)")
 _TRANSIENT = re.compile(r"failed to sync .* cache|context deadline exceeded|failed to reserve container name|is reserved for")
 _PREEMPTION = re.compile(r"\s*(?:no new claims to deallocate, )?preemption:.*$", re.DOTALL)
-_COMMAND_MISSING = re.compile(r"executable file .*not found|no such file or directory|system cannot find the file", re.IGNORECASE)
-_COMMAND_DENIED = re.compile(r"permission denied|is a directory", re.IGNORECASE)
 _TASK = re.compile(r"^failed to (?:create|start) containerd task(?: \"[^\"]*\")?: ")
 _CREATE_TASK = "failed to create task for container: "
 
@@ -78,18 +77,13 @@ def start_failure(message: str) -> Failure:
     """A process that the runtime could not start: the runtime's text behind Docker's words, and Docker's exit code."""
     text = _TASK.sub("", message.removeprefix("Error: "))
     text = text if text.startswith(_CREATE_TASK) else _CREATE_TASK + (text or "the container runtime gave no reason")
-    code = START_FAILED
-    if _COMMAND_MISSING.search(text):
-        code = COMMAND_NOT_FOUND
-    elif _COMMAND_DENIED.search(text):
-        code = COMMAND_NOT_RUNNABLE
-    return Failure("start", text, exit_code=code)
+    return Failure("start", text, exit_code=start_code(text) or START_FAILED)
 
 
 def config_failure(reason: str, message: str) -> Failure:
     """A container that the kubelet cannot make from its manifest."""
     text = _POD.sub("", message) or reason
-    if reason == "CreateContainerError" and _COMMAND_MISSING.search(text) and "executable file" in text:
+    if reason == "CreateContainerError" and "executable file" in text and start_code(text) == COMMAND_NOT_FOUND:
         return start_failure(text)  # CRI-O looks for the program when it makes the container
     if "runAsNonRoot" in text or "is non-root" in text or "non-root policy" in text:
         text += ": the pod may not run as root (Pod Security restricted): name another user by its number"

@@ -72,7 +72,7 @@ SEEN: dict[str, dict[str, Any]] = {
     ),
     "command-denied": fails(Failure("start", RUNC + 'exec: "/etc/passwd": permission denied: unknown', exit_code=126)),
     "workdir-is-a-file": fails(
-        Failure("start", RUNC + "error during container init: mkdir /etc/passwd: not a directory: unknown", exit_code=128)
+        Failure("start", RUNC + "error during container init: mkdir /etc/passwd: not a directory: unknown", exit_code=127)
     ),
     "image-missing": fails(Failure("image", NOT_FOUND.format("nosuch/image:latest"), missing=True), "ErrImagePull"),
     "image-back-off": fails(Failure("image", NOT_FOUND.format("alpine:nosuchtag"), missing=True), "ImagePullBackOff"),
