@@ -10,6 +10,11 @@ from kubedock.cluster import Cluster, Kind
 from kubedock.errors import Conflict, InvalidParameter, NotFound, Unavailable
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.parametrize(
+    "cluster", ["memory", "embedded", pytest.param("real", marks=pytest.mark.cluster)], indirect=True
+)
+"""What runs the pods is all the same here."""
+
 Json = dict[str, Any]
 MAIN = {"name": "main", "image": "alpine", "imagePullPolicy": "IfNotPresent", "command": ["sleep", "100"]}
 MOUNT = {"name": "v", "mountPath": "/v"}
