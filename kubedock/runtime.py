@@ -4,7 +4,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -31,6 +31,7 @@ from kubedock.engine.events import EventBus
 from kubedock.engine.lookup import MISSING
 from kubedock.engine.networks import NetworkNameTaken
 from kubedock.engine.pullsecrets import PullSecrets
+from kubedock.engine.serviceaccount import AccountSecrets
 from kubedock.engine.system import LOGS_ROTATE
 from kubedock.errors import Conflict, KubedockError, NameTaken, NoSuchContainer, NoSuchNetwork, NoSuchVolume, Unavailable
 from kubedock.kube import labels
@@ -77,6 +78,7 @@ class Options:
     inspector: Inspector | None = None
     platform: str = "linux/amd64"
     own_images: OwnImages = lambda _: None
+    account_secrets: Callable[[], Sequence[str]] = tuple
 
 
 class Runtime:
@@ -121,6 +123,7 @@ class Runtime:
             inspector=options.inspector,
             platform=options.platform,
             own_images=options.own_images,
+            account_secrets=options.account_secrets,
         )
         self.engine = Engine.of(core)
 
@@ -128,12 +131,15 @@ class Runtime:
     def start(cls, settings: Settings) -> "Runtime":
         """Connect, check what kubedock needs, and run. KubedockError with one sentence when it cannot."""
         found = _embedded(settings) if settings.embedded else _connected(settings)
+        options = options_of(settings, found.url)
+        account = AccountSecrets(found.cluster, options.defaults)
         options = replace(
-            options_of(settings, found.url),
+            options,
             warnings=found.warnings,
-            inspector=_inspector(settings, found.cluster) if settings.inspector else None,
+            inspector=_inspector(settings, found.cluster, account) if settings.inspector else None,
             platform=platform(found.cluster, settings.node_selector),
             own_images=found.own_images,
+            account_secrets=account,
         )
         if not settings.inspector:
             logger.warning("--no-inspector: images are taken on trust: their %s", MISSING)
@@ -297,7 +303,8 @@ def publish_on(address: Address | None) -> tuple[str, ...]:
     return EVERYWHERE if address.everywhere else (*LOOPBACK, address.host)
 
 
-def _inspector(settings: Settings, cluster: Cluster) -> Inspector:
-    sources: list[Source] = [*(AuthFile(path) for path in auth_files()), PullSecrets(cluster, settings.image_pull_secrets)]
+def _inspector(settings: Settings, cluster: Cluster, account: AccountSecrets) -> Inspector:
+    pull_secrets = PullSecrets(cluster, settings.image_pull_secrets, account)
+    sources: list[Source] = [*(AuthFile(path) for path in auth_files()), pull_secrets]
     places = Places(settings.registry_mirror, settings.insecure_registry, sources, last_word=settings.embedded)
     return Inspector(RegistryClient(settings.insecure_registry, f"kubedock/{__version__}"), places)

@@ -95,7 +95,7 @@ def _image_test(value: str) -> Test:
 
 def _canonical(text: str) -> str | None:
     try:
-        return references.parse(text).canonical
+        return references.parse(text).stored.canonical
     except InvalidParameter:
         return None
 

@@ -52,12 +52,14 @@ def volume_matches(volume: Volume, wanted: Filters, *, used: bool) -> bool:
 
 def image_matches(image: Image, wanted: Filters) -> bool:
     """``reference``, ``label`` and ``dangling``; the others are about time."""
-    nameless = flag(wanted, "dangling", default=False) if "dangling" in wanted else None
+    dangling = flag(wanted, "dangling", default=False) if "dangling" in wanted else None
     named = narrowed(image, wanted)
+    has_name = bool(named.tags or named.digests)
+    # As in Docker an image with digests alone is dangling, and not left out by dangling=false.
     return (
         labels_match(image.config.labels, wanted)
-        and (not wanted.get("reference") or bool(named.tags or named.digests))
-        and (nameless is None or nameless is not bool(image.tags or image.digests))
+        and (has_name or not wanted.get("reference"))
+        and (dangling is None or (not named.tags if dangling else has_name))
     )
 
 

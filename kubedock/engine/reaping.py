@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from kubedock.domain import ryuk
+from kubedock.domain import ryuk, units
 from kubedock.domain.filters import Filters
 from kubedock.engine.containers import Containers, ListQuery
 from kubedock.engine.core import Core
@@ -75,7 +75,7 @@ class Reaping:
                     yield _Candidate(volume.name, volume.created_at, volume.labels)
             case "image":
                 for image in self._images.list(filters):
-                    yield _Candidate(image.id, image.created_at, image.config.labels)
+                    yield _Candidate(image.id, image.created_at or units.EARLIEST, image.config.labels)
 
     def _remove(self, thing: Thing) -> None:
         match thing.kind:

@@ -262,7 +262,14 @@ def test_images_without_a_name():
     nameless = Image(ALPINE.image_id, (), NOW)
 
     assert image_matches(nameless, {"dangling": ("true",)})
+    assert not image_matches(nameless, {"dangling": ("false",)})
     assert not image_matches(nameless, {"reference": ("*",)})
+
+
+@pytest.mark.parametrize("wanted", [{"dangling": ("true",)}, {"dangling": ("false",)}, {"reference": ("me/app",)}, {}])
+def test_images_with_digests_alone(wanted):
+    """They dangle, and are no images without a name: Docker lists them both ways."""
+    assert image_matches(Image(ALPINE.image_id, digests=(f"me/app@sha256:{'1' * 64}",)), wanted)
 
 
 @pytest.mark.parametrize("pattern", ["[", "a[b", "\\", "[z-a]"])
