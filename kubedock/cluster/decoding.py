@@ -41,13 +41,16 @@ class _Place(NamedTuple):
 
 
 def decoded(kind: Kind, item: Mapping[str, Any]) -> Json:
-    """A copy without nulls: InvalidParameter for a value of a wrong type, and for an object of another kind."""
+    """A copy without nulls: InvalidParameter for a value of a wrong type, and for an object of another kind.
+
+    Of kinds whose fields are not known here nothing is looked into.
+    """
     resource = RESOURCES[kind]
     given, version = item.get("kind") or kind, item.get("apiVersion") or resource.api_version
     if (given, version) != (kind, resource.api_version):
         raise cannot_be(kind, "it is of another kind", given=str(given), version=str(version).rpartition("/")[2])
     try:
-        result: Json = _value(kind, item, _Place())
+        result: Json = _value(kind if kind in FIELDS else "", item, _Place())
     except _Wrong as wrong:
         raise cannot_be(kind, str(wrong)) from None
     return result

@@ -89,6 +89,7 @@ _TYPES = {
     "EndpointConditions": "ready:bool serving:bool terminating:bool",
     "EndpointPort": "appProtocol:string name:string port:int32 protocol:Protocol",
     "ConfigMap": "binaryData:map[string]Bytes data:map[string]string immutable:bool",
+    "ServiceAccount": "automountServiceAccountToken:bool imagePullSecrets:[]LocalObjectReference secrets",
     "Secret": "data:map[string]Bytes immutable:bool stringData:map[string]string type:SecretType",
 }
 _EVERYWHERE = "apiVersion:string kind:string metadata:ObjectMeta status "

@@ -229,6 +229,18 @@ def test_null_is_what_is_not_there(cluster: Cluster, label: str) -> None:
     assert cluster.create("ConfigMap", {"metadata": meta, "data": {"a": None}})["data"] == {"a": ""}
 
 
+def test_an_object_without_rules_is_taken_as_it_is(cluster: Cluster, label: str) -> None:
+    """Of what no user gives here."""
+    name, about = f"e-{label}", {"kind": "Pod", "name": "nosuch", "namespace": cluster.namespace}
+    event = {"metadata": {"name": name}, "involvedObject": about, "reason": "Tested", "message": "yes", "type": "Normal"}
+
+    cluster.create("Event", event)
+
+    found = cluster.get("Event", name)
+    cluster.delete("Event", name)
+    assert (found["reason"], found["message"], found["involvedObject"]) == ("Tested", "yes", about)
+
+
 def test_less_than_no_time_is_a_second(cluster: Cluster, label: str) -> None:
     """To end in."""
     manifest = a_pod(meta={"name": f"n-{label}", "labels": {"test": label}}, terminationGracePeriodSeconds=-5)
