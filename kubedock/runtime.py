@@ -31,7 +31,17 @@ from kubedock.engine.lookup import MISSING
 from kubedock.engine.networks import NetworkNameTaken
 from kubedock.engine.pullsecrets import PullSecrets
 from kubedock.engine.system import LOGS_ROTATE
-from kubedock.errors import Conflict, KubedockError, NameTaken, NoSuchContainer, NoSuchNetwork, NoSuchVolume, Unavailable
+from kubedock.errors import (
+    Conflict,
+    InvalidParameter,
+    KubedockError,
+    NameTaken,
+    NoSuchContainer,
+    NoSuchNetwork,
+    NoSuchVolume,
+    Unavailable,
+    no_cluster,
+)
 from kubedock.kube import labels
 from kubedock.kube.gateway import KubeGateway
 from kubedock.kube.manifest import PodDefaults
@@ -212,10 +222,16 @@ class Found(NamedTuple):
 
 def _connected(settings: Settings) -> Found:
     """The cluster of the kubeconfig, checked."""
-    cluster = KubeGateway.connect(
-        kubeconfig=settings.kubeconfig or None, context=settings.context or None, namespace=settings.namespace or None
-    )
-    for warning in check(cluster, cluster.namespace):
+    try:
+        cluster = KubeGateway.connect(
+            kubeconfig=settings.kubeconfig or None, context=settings.context or None, namespace=settings.namespace or None
+        )
+        warnings = check(cluster, cluster.namespace)
+    except InvalidParameter as error:
+        raise InvalidParameter(no_cluster(str(error))) from error
+    except Unavailable as error:
+        raise Unavailable(no_cluster(str(error))) from error
+    for warning in warnings:
         logger.warning("%s", warning)
     return Found(cluster, f"in namespace {cluster.namespace}", cluster.host, (LOGS_ROTATE,))
 

@@ -15,6 +15,7 @@ import requests
 
 from kubedock.embedded.runtimes import cgroups, leftovers, syscalls
 from kubedock.embedded.runtimes.folder import NodeFolder
+from kubedock.errors import no_cluster
 from tests.support.clients import ALPINE, DockerCli
 from tests.support.kubedock_server import KUBEDOCK, KubedockServer, Place, embedded_argv, embedded_server
 from tests.support.live import LiveServer
@@ -142,11 +143,34 @@ def test_what_the_machine_does_not_allow_is_told(tmp_path: Path, runtime: str) -
         assert (runtime == "chroot") == ("network" in server.live.log)
 
 
-def test_without_a_cluster_the_way_without_one_is_named(tmp_path: Path) -> None:
-    """By a server that has no kubeconfig."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("KUBE")} | {"HOME": str(tmp_path)}
+CLUSTER = "clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}]\nusers: [{name: u, user: {token: x}}]\n"
+CONTEXT = "contexts: [{name: c, context: {cluster: c, user: u}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("where", "config", "sentence"),
+    [
+        ("given", None, "there is no file"),
+        ("given", "", "file is empty"),
+        ("given", "a: [\n b: {", "expected the node content"),
+        ("given", CLUSTER + CONTEXT, "current-context"),
+        ("given", CLUSTER + CONTEXT + "current-context: c\n", "the cluster cannot be reached"),
+        (".kube/config", None, "no cluster is configured"),
+        (".kube/config", "clusters: []\nusers: []\ncontexts: []\n", "current-context"),
+    ],
+)
+def test_without_a_cluster_the_way_without_one_is_named(config: str | None, sentence: str, where: str, tmp_path: Path) -> None:
+    """By one line, whatever is wrong with the configuration that was given, or the usual one."""
+    path = tmp_path / where
+    path.parent.mkdir(exist_ok=True)
+    if config is not None:
+        path.write_text(config)
+    given = {"HOME": str(tmp_path)} | ({"KUBECONFIG": str(path)} if where == "given" else {})
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("KUBE")} | given
     argv = (*KUBEDOCK, "server", "--listen-addr", "127.0.0.1:0")
 
     done = subprocess.run(argv, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=30, check=False)
 
-    assert done.stderr.endswith("or use --embedded to run containers on this machine\n")
+    (line,) = done.stderr.splitlines()
+    assert sentence in line
+    assert line.endswith(no_cluster(""))
