@@ -5,6 +5,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
@@ -136,22 +137,21 @@ class Runtime:
     @classmethod
     def start(cls, settings: Settings) -> "Runtime":
         """Connect, check what kubedock needs, and run. KubedockError with one sentence when it cannot."""
-        found = _embedded(settings) if settings.embedded else _connected(settings)
-        options = replace(
-            options_of(settings, found.url),
-            warnings=found.warnings,
-            inspector=_inspector(settings, found.cluster) if settings.inspector else None,
-            platform=platform(found.cluster, settings.node_selector),
-            own_images=found.own_images,
-        )
-        if not settings.inspector:
-            logger.warning("--no-inspector: images are taken on trust: their %s", MISSING)
-        runtime = cls(found.cluster, options)
-        try:
+        with ExitStack() as undo:
+            found = _embedded(settings) if settings.embedded else _connected(settings)
+            undo.callback(found.cluster.close)
+            options = replace(
+                options_of(settings, found.url),
+                warnings=found.warnings,
+                inspector=_inspector(settings, found.cluster) if settings.inspector else None,
+                platform=platform(found.cluster, settings.node_selector),
+                own_images=found.own_images,
+            )
+            if not settings.inspector:
+                logger.warning("--no-inspector: images are taken on trust: their %s", MISSING)
+            runtime = cls(found.cluster, options)
             runtime.run()
-        except BaseException:
-            found.cluster.close()
-            raise
+            undo.pop_all()
         logger.info("containers run %s, as instance %s", found.where, runtime._instance)
         return runtime
 
@@ -240,7 +240,7 @@ def _embedded(settings: Settings) -> Found:
     """This machine as a cluster."""
     from kubedock.embedded.opening import open_cluster  # noqa: PLC0415 - costs 0.2 s, for nothing on a real cluster
 
-    cluster = open_cluster(settings)
+    cluster = open_cluster(settings, labels.MARK)
 
     def own_images(reference: Reference) -> RegistryImage | None:
         found = cluster.own_image(reference.canonical, timeout=settings.pull_timeout)

@@ -2,8 +2,11 @@
 
 import pytest
 
+from kubedock import runtime
+from kubedock.cluster.fake import FakeCluster
+from kubedock.errors import KubedockError
 from kubedock.parsing import Address
-from kubedock.runtime import EVERYWHERE, LOOPBACK, options_of, publish_on
+from kubedock.runtime import EVERYWHERE, LOOPBACK, Found, Runtime, options_of, publish_on
 from kubedock.settings import Settings
 
 
@@ -28,3 +31,31 @@ def test_the_settings_reach_the_engine():
     options = options_of(Settings.from_options({"port_mode": "direct", "listen_addr": ":1"}, {}), "https://192.0.2.9:6443")
 
     assert (options.publish_on, options.port_mode) == (EVERYWHERE, "direct")
+
+
+class Closing(FakeCluster):
+    """Tells that it was closed."""
+
+    closed = False
+
+    def close(self):
+        """See Cluster."""
+        self.closed = True
+        super().close()
+
+
+@pytest.mark.parametrize("step", ["options_of", "platform", "Runtime.run"])
+@pytest.mark.parametrize("error", [KubedockError("it fails"), KeyboardInterrupt()])
+def test_a_start_that_ends_early_closes_its_cluster(step, error, monkeypatch):
+    """Whichever step it ends at: on this machine the cluster has made links, mounts and groups by then."""
+    cluster = Closing()
+
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr(runtime, "_embedded", lambda _: Found(cluster, "here"))
+    monkeypatch.setattr(f"kubedock.runtime.{step}", fails)
+
+    with pytest.raises(type(error)):
+        Runtime.start(Settings(embedded=True))
+    assert cluster.closed
