@@ -85,7 +85,7 @@ test-embedded: $(VENV)/.develop tools docker ## Run the suites on the embedded n
 
 prove: $(VENV)/.develop ## Run everything with its full counts; needs the cluster
 	@export CI=true; $(PYTEST) -q $(ARGS)
-	$(MAKE) bench
+	$(MAKE) bench ARGS=
 
 bench: $(VENV)/.develop ## Measure
 	$(BIN)/python -m tests.bench $(ARGS)
