@@ -14,9 +14,11 @@ class Pool(ThreadPoolExecutor):
     """
 
     def __init__(self, most: int) -> None:
-        """One thread is started now, so that there always is one to wait for."""
         super().__init__(max_workers=most)
         self._short_of_threads = False
+
+    def begin(self) -> None:
+        """Start one thread, so that there always is one to wait for."""
         self.submit(_nothing)
 
     def _adjust_thread_count(self) -> None:

@@ -54,6 +54,7 @@ class KubedockWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
     """One process, many threads."""
 
     wsgi: Any
+    tpool: Pool
     booted: bool
 
     def init_process(self) -> None:
@@ -63,7 +64,6 @@ class KubedockWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         self._stopping = False
         self._app: Any = None
         self.clients = ClientWatch()
-        self.clients.start()
         # the arbiter's own copy bounds the whole stop, this one the requests in flight
         self.cfg.set("graceful_timeout", DRAIN)
         gunicorn_wsgi.SERVER = SERVER  # gunicorn names itself and drops the application's own header
@@ -74,7 +74,11 @@ class KubedockWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         return Pool(self.cfg.threads)
 
     def load_wsgi(self) -> None:
-        """Load the application, start it, and put the hijack around it."""
+        """Load the application, start it, and put the hijack around it.
+
+        No thread runs before: an embedded node may have to take a mount namespace for the process, which is possible for one
+        thread alone.
+        """
         with worker_loads():
             super().load_wsgi()
         self._app = self.wsgi
@@ -82,6 +86,8 @@ class KubedockWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
             getattr(self._app, "start", _nothing)()
         except KubedockError as error:
             _fail_to_boot(str(error), 0 if self._stopping else Arbiter.WORKER_BOOT_ERROR)
+        self.clients.start()
+        self.tpool.begin()
         self.wsgi = functools.partial(self._serve, self._app)
         gc.collect()
         gc.freeze()

@@ -13,6 +13,7 @@ def test_where_no_thread_can_be_started_work_waits_for_one_that_is_there(caplog:
     """The server lives on, and one warning tells of it."""
     hold = threading.Event()
     with Pool(4) as pool:
+        pool.begin()
         first = pool.submit(hold.wait, 10)
         with none_left("ThreadPoolExecutor"):
             others = [pool.submit(int, text) for text in ("1", "2")]
@@ -34,6 +35,7 @@ def test_it_grows_again_when_it_can() -> None:
         return hold.wait(10)
 
     with Pool(4) as pool:
+        pool.begin()
         with none_left("ThreadPoolExecutor"):
             jobs = [pool.submit(job) for _ in range(2)]
         jobs += [pool.submit(job) for _ in range(2)]
