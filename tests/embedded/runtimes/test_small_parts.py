@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import random
 import tarfile
 from pathlib import Path
 
@@ -82,8 +83,9 @@ def test_names_of_images_in_files(tmp_path: Path) -> None:
     """docker save, an archive of OCI's, a layout; other files are none of ours."""
     saved = json.dumps([{"RepoTags": ["me/app:1", "busybox:latest"]}, {"RepoTags": None}]).encode()
     index = json.dumps({"manifests": [{"annotations": {"org.opencontainers.image.ref.name": "v2"}}]}).encode()
-    for name, member, content in (("saved.tar", "manifest.json", saved), ("tool.tar", "./index.json", index)):
-        with tarfile.open(tmp_path / name, "w") as tar:
+    files = (("saved.tar", "w", "manifest.json", saved), ("tool.tar.xz", "w:xz", "./index.json", index))
+    for name, mode, member, content in (*files, ("Other.tgz", "w:gz", "index.json", index)):
+        with tarfile.open(tmp_path / name, mode) as tar:
             entry = tarfile.TarInfo(member)
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
@@ -94,13 +96,18 @@ def test_names_of_images_in_files(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing")
     (tmp_path / "folder").mkdir()
 
-    found = {ref: archive.source(ref) for archive in archives(tmp_path) for ref in archive.references}
+    found = {
+        ref: (archive.transport, archive.path.name, inside)
+        for archive in archives(tmp_path)
+        for ref, inside in archive.names.items()
+    }
 
     assert found == {
-        "docker.io/me/app:1": f"docker-archive:{tmp_path}/saved.tar:me/app:1",
-        "docker.io/library/busybox:latest": f"docker-archive:{tmp_path}/saved.tar:busybox:latest",
-        "docker.io/library/tool:v2": f"oci-archive:{tmp_path}/tool.tar:v2",
-        "quay.io/a/b:3": f"oci:{tmp_path}/layout",
+        "docker.io/me/app:1": ("docker-archive", "saved.tar", "me/app:1"),
+        "docker.io/library/busybox:latest": ("docker-archive", "saved.tar", "busybox:latest"),
+        "docker.io/library/tool:v2": ("oci-archive", "tool.tar.xz", "v2"),
+        "docker.io/library/other:v2": ("oci-archive", "Other.tgz", "v2"),
+        "quay.io/a/b:3": ("oci", "layout", ""),
     }
 
 
@@ -111,6 +118,19 @@ def test_a_broken_file_of_images_is_named(tmp_path: Path, content: bytes) -> Non
     (tmp_path / "one" / "index.json").write_bytes(content)
 
     with pytest.raises(Unavailable, match=r"--embedded-images: .*/one cannot be read: "):
+        archives(tmp_path)
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_an_archive_that_is_cut_off_is_named(tmp_path: Path, mode: str) -> None:
+    """However it is compressed."""
+    with tarfile.open(tmp_path / "one.tar", mode) as tar:
+        entry = tarfile.TarInfo("layer")
+        entry.size = 4 << 20
+        tar.addfile(entry, io.BytesIO(random.Random(1).randbytes(entry.size)))
+    os.truncate(tmp_path / "one.tar", 2 << 20)
+
+    with pytest.raises(Unavailable, match=r"--embedded-images: .*/one.tar cannot be read: "):
         archives(tmp_path)
 
 
