@@ -18,8 +18,9 @@ from kubedock.embedded.runtimes.folder import NodeFolder
 from tests.support.clients import ALPINE, DockerCli
 from tests.support.kubedock_server import KUBEDOCK, KubedockServer, Place, embedded_argv, embedded_server
 from tests.support.live import LiveServer
-from tests.support.runtimes import tiny_images
+from tests.support.runtimes import free_port, tiny_images
 from tests.support.shared import ROOT
+from tests.support.waiting import eventually
 
 RUNTIMES = [pytest.param("runc", marks=pytest.mark.embedded), pytest.param("chroot", marks=pytest.mark.embedded)]
 SLEEPER = {"Image": ALPINE, "Cmd": ["sleep", "98765"]}
@@ -118,6 +119,30 @@ def test_a_killed_servers_containers_are_ended_by_the_next(tmp_path: Path, runti
         done = server.cli()("run", "--rm", ALPINE, "echo", "again")
         assert (done.code, done.out) == (0, "again\n")
     assert left(folder) == NOTHING
+
+
+@pytest.mark.embedded
+def test_names_of_a_network_without_networks_of_their_own(tmp_path: Path) -> None:
+    """By chroot, in hosts files: by alias and by name, for who starts later and for who runs already."""
+    port, later = free_port(), free_port()
+    with server_in(tmp_path, "chroot") as server:
+        docker = server.cli()
+        docker.ok("network", "create", "front")
+        serve = ("sh", "-c", 'mkdir /www; echo "$1" > /www/index.html; exec httpd -f -h /www -p "$2"', "sh")
+        docker.ok("run", "-d", "--name", "web", "--network", "front", "--network-alias", "page", ALPINE, *serve, "one", port)
+        docker.ok("run", "-d", "--name", "client", "--network", "front", ALPINE, "sleep", "98765")
+        docker.ok("run", "-d", "--name", "late", "--network", "front", "--network-alias", "more", ALPINE, *serve, "two", later)
+
+        def asked(name: str, port: str) -> str:
+            return docker("exec", "client", "wget", "-qO-", f"http://{name}:{port}/").out
+
+        found = {
+            name: eventually(lambda name=name, port=port: asked(name, port), what=name)
+            for name, port in (("page", port), ("web", port), ("more", later))
+        }
+        assert found == {"page": "one\n", "web": "one\n", "more": "two\n"}
+        docker.ok("rm", "-f", "late")
+        assert "bad address" in docker("exec", "client", "wget", "-qO-", f"http://more:{later}/").err
 
 
 @pytest.mark.embedded
