@@ -1,4 +1,4 @@
-"""Restart policies, out of memory, and pods that others take away."""
+"""Restart policies, limits, out of memory, and pods that others take away."""
 
 import pytest
 
@@ -25,6 +25,25 @@ def test_out_of_memory(docker: DockerCli) -> None:
     assert done.code == 137
     assert docker.inspect(name, ".State.OOMKilled") == "true"
     assert docker.inspect(name, ".State.ExitCode") == "137"
+
+
+GROUP = "/sys/fs/cgroup"
+CPU_AND_MEMORY = (
+    f"cd {GROUP}; cat cpu.max memory.max 2>/dev/null && exit;"
+    " echo $(cat cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us); cat memory/memory.limit_in_bytes"
+)
+"""Of either version of control groups."""
+
+
+@pytest.mark.parametrize(
+    ("options", "quota"),
+    [(("--cpus", "0.5"), "50000 100000"), (("--cpu-period", "10000", "--cpu-quota", "15000"), "150000 100000")],
+)
+def test_limits_hold_inside(docker: DockerCli, options: tuple[str, ...], quota: str) -> None:
+    """CPUs, however they are asked for, and memory, as the kernel has them for a container."""
+    shown = docker.ok("run", "--rm", *options, "-m", "64m", "--name", docker.name(), ALPINE, "sh", "-c", CPU_AND_MEMORY)
+
+    assert shown.splitlines() == [quota, str(64 << 20)]
 
 
 @pytest.mark.subset
