@@ -77,7 +77,7 @@ test-embedded: $(VENV)/.develop tools ## Run the suites on the embedded node: re
 
 prove: $(VENV)/.develop ## Run everything with its full counts; needs the cluster
 	@export CI=true; $(PYTEST) -q $(ARGS)
-	$(MAKE) bench
+	$(MAKE) bench ARGS=
 
 bench: $(VENV)/.develop ## Measure
 	$(BIN)/python -m tests.bench $(ARGS)

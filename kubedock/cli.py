@@ -6,13 +6,14 @@ the rows of ``settings``: nothing is written twice.
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
 from kubedock import __version__
 from kubedock.errors import InvalidParameter, KubedockError
+from kubedock.parsing import boolean
 from kubedock.settings import Option, Settings, options
 
 _HELP = """
@@ -72,9 +73,43 @@ app = typer.Typer(
 )
 
 
+_GO_WORDS = {"t": "true", "f": "false"}
+
+
 def main() -> None:
     """Entry point. Exit codes: 0, 1 when it cannot start, 2 for a bad option."""
-    app()
+    try:
+        arguments = switched(sys.argv[1:], options())
+    except KubedockError as error:
+        sys.stderr.write(f"kubedock: {error}\n")
+        sys.exit(2)
+    app(arguments)
+
+
+def switched(arguments: Sequence[str], rows: Sequence[Option]) -> list[str]:
+    """The arguments as Typer reads them: ``--flag=true`` and ``-f=false``, as Go programs take them, are switches here.
+
+    InvalidParameter for a value that is neither. What follows ``--`` is left as it is.
+    """
+    switches: dict[str, list[str]] = {}
+    for row in rows:
+        if row.shape == "flag":
+            words = row.flags[0].split("/")
+            switches |= dict.fromkeys((words[0], *row.flags[1:]), words)
+    found: list[str] = []
+    for place, argument in enumerate(arguments):
+        if argument == "--":
+            return [*found, *arguments[place:]]
+        name, equals, value = argument.partition("=")
+        found.append(_switch(name, value, *switches[name]) if equals and name in switches else argument)
+    return found
+
+
+def _switch(name: str, value: str, on: str, off: str) -> str:
+    try:
+        return on if boolean(_GO_WORDS.get(value.lower(), value)) else off
+    except ValueError as error:
+        raise InvalidParameter(f"{name}: {error}") from error
 
 
 def _fail(error: KubedockError) -> NoReturn:

@@ -169,6 +169,13 @@ class NotRunning(Conflict):
         super().__init__(f"container {container_id} is not running")
 
 
+class Restarting(Conflict):
+    """The policy is bringing it back. ``subject`` is ``Container ID`` of an exec, ``container REF`` of an attach."""
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(f"{subject} is restarting, wait until the container is running")
+
+
 class CannotKill(Conflict):
     """A signal for a container that does not run."""
 

@@ -4,9 +4,10 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal, NamedTuple
 
 from kubedock import __version__
@@ -30,6 +31,7 @@ from kubedock.engine.events import EventBus
 from kubedock.engine.lookup import MISSING
 from kubedock.engine.networks import NetworkNameTaken
 from kubedock.engine.pullsecrets import PullSecrets
+from kubedock.engine.serviceaccount import AccountSecrets
 from kubedock.engine.system import LOGS_ROTATE
 from kubedock.errors import Conflict, KubedockError, NameTaken, NoSuchContainer, NoSuchNetwork, NoSuchVolume, Unavailable
 from kubedock.kube import labels
@@ -76,6 +78,7 @@ class Options:
     inspector: Inspector | None = None
     platform: str = "linux/amd64"
     own_images: OwnImages = lambda _: None
+    account_secrets: Callable[[], Sequence[str]] = tuple
 
 
 class Runtime:
@@ -120,6 +123,7 @@ class Runtime:
             inspector=options.inspector,
             platform=options.platform,
             own_images=options.own_images,
+            account_secrets=options.account_secrets,
         )
         self.engine = Engine.of(core)
 
@@ -127,12 +131,15 @@ class Runtime:
     def start(cls, settings: Settings) -> "Runtime":
         """Connect, check what kubedock needs, and run. KubedockError with one sentence when it cannot."""
         found = _embedded(settings) if settings.embedded else _connected(settings)
+        options = options_of(settings, found.url)
+        account = AccountSecrets(found.cluster, options.defaults)
         options = replace(
-            options_of(settings, found.url),
+            options,
             warnings=found.warnings,
-            inspector=_inspector(settings, found.cluster) if settings.inspector else None,
+            inspector=_inspector(settings, found.cluster, account) if settings.inspector else None,
             platform=platform(found.cluster, settings.node_selector),
             own_images=found.own_images,
+            account_secrets=account,
         )
         if not settings.inspector:
             logger.warning("--no-inspector: images are taken on trust: their %s", MISSING)
@@ -154,23 +161,41 @@ class Runtime:
         self._watcher.start()
 
     def stop(self, timeout: float) -> None:
-        """End all threads and delete all that carries this instance's label, within about ``timeout`` seconds."""
-        deadline = time.monotonic() + timeout
-        self._listeners.stop(min(1.0, timeout))
-        self._prober.stop(min(1.0, timeout))
-        self._tasks.stop(min(1.0, timeout))
-        self._feeds.stop(min(1.0, timeout))
-        self._drain.stop(min(1.0, timeout))
-        if timeout > 0:
-            cleaner = threading.Thread(target=self._clean_up, args=(deadline,), name="clean-up", daemon=True)  # noqa: TID251 - joined below, bounded
-            cleaner.start()
-            cleaner.join(max(0.0, deadline - time.monotonic()))
-            if cleaner.is_alive():
-                logger.warning("the clean-up did not end in time: objects with %s may be left", labels.selector(self._instance))
-        self._watcher.stop(1.0)
-        self.cluster.close()
+        """End all threads and delete all that carries this instance's label, within about ``timeout`` seconds.
+
+        A step that raises keeps no other from being taken; what they raise is raised at the end, in a group.
+        """
+        deadline, errors = time.monotonic() + timeout, list[Exception]()
+        for step in self._steps_to_the_end(deadline, min(1.0, timeout)):
+            try:
+                step()
+            except Exception as error:  # noqa: BLE001 - raised below
+                errors.append(error)
+        if errors:
+            raise ExceptionGroup("the stop is not complete", errors)
+
+    def _steps_to_the_end(self, deadline: float, each: float) -> Iterator[Callable[[], None]]:
+        """``each`` is for how many seconds the threads of a part are waited for; 0 leaves the cluster as it is."""
+        for part in (self._listeners, self._prober, self._tasks, self._feeds, self._drain):
+            yield partial(part.stop, each)
+        if each > 0:
+            yield partial(self._clean_up_in_time, deadline)
+        yield partial(self._watcher.stop, 1.0)
+        yield self.cluster.close
         if self.engine.core.inspector is not None:
-            self.engine.core.inspector.close()
+            yield self.engine.core.inspector.close
+
+    def _clean_up_in_time(self, deadline: float) -> None:
+        cleaner = threading.Thread(target=self._clean_up, args=(deadline,), name="clean-up", daemon=True)  # noqa: TID251 - joined below, bounded
+        try:
+            cleaner.start()
+        except RuntimeError as error:  # a limit of the system: late is better than never
+            logger.warning("the clean-up may take longer: %s", error)
+            self._clean_up(deadline)
+            return
+        cleaner.join(max(0.0, deadline - time.monotonic()))
+        if cleaner.is_alive():
+            logger.warning("the clean-up did not end in time: objects with %s may be left", labels.selector(self._instance))
 
     def _clean_up(self, deadline: float) -> None:
         """Deployments first, or their controllers would bring pods back; then all pods at once, then what belongs to them."""
@@ -278,7 +303,8 @@ def publish_on(address: Address | None) -> tuple[str, ...]:
     return EVERYWHERE if address.everywhere else (*LOOPBACK, address.host)
 
 
-def _inspector(settings: Settings, cluster: Cluster) -> Inspector:
-    sources: list[Source] = [*(AuthFile(path) for path in auth_files()), PullSecrets(cluster, settings.image_pull_secrets)]
+def _inspector(settings: Settings, cluster: Cluster, account: AccountSecrets) -> Inspector:
+    pull_secrets = PullSecrets(cluster, settings.image_pull_secrets, account)
+    sources: list[Source] = [*(AuthFile(path) for path in auth_files()), pull_secrets]
     places = Places(settings.registry_mirror, settings.insecure_registry, sources, last_word=settings.embedded)
     return Inspector(RegistryClient(settings.insecure_registry, f"kubedock/{__version__}"), places)

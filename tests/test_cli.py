@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from kubedock import __version__
+from kubedock.cli import switched
 from kubedock.settings import Option, options
 from tests.support.shared import ROOT
 
@@ -86,6 +87,33 @@ def test_a_bad_value_is_a_sentence_and_exit_code_2(args: tuple[str, ...], enviro
     result = _kubedock("server", *args, **environ)
 
     assert (result.returncode, result.stdout, result.stderr) == (2, "", sentence)
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("server --inspector=true", "server --inspector"),
+        ("server --inspector=false -n x", "server --no-inspector -n x"),
+        ("server -i=true", "server --inspector"),
+        ("server -i=0 --embedded=T", "server --no-inspector --embedded"),
+        ("server --inspector -i --no-inspector", "server --inspector -i --no-inspector"),
+        ("server --namespace=true --label inspector=true", "server --namespace=true --label inspector=true"),
+        ("server -- --inspector=true", "server -- --inspector=true"),
+        ("", ""),
+    ],
+)
+def test_switches_as_go_programs_take_them(given: str, read: str) -> None:
+    """The first kubedock's ``--inspector=true`` goes on working."""
+    assert switched(given.split(), options()) == read.split()
+
+
+def test_a_switch_is_true_or_false() -> None:
+    """A sentence, as for any other bad value."""
+    result = _kubedock("server", "--inspector=maybe")
+
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == "kubedock: --inspector: 'maybe' is neither true nor false\n"
+    assert "does not take a value" not in _kubedock("server", "--inspector=false", "--timeout", "5x").stderr
 
 
 @pytest.mark.parametrize("args", [("server", "--nosuch"), ("nosuch",), ("manifests", "nosuch"), ("server", "extra")])

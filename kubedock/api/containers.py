@@ -40,11 +40,12 @@ def create() -> Response:
     workload = engine().core.workload
     # What makes no sense is refused before an image that is not there, as with Docker: a pull would not help.
     asked = decode.create(wanted, request.args, workload=workload)
-    image = engine().images.config(asked.spec)
-    if image is not None:
-        asked = decode.create(wanted, request.args, workload=workload, image=images.config(image))
+    # One look, so that its configuration and what nodes pull are of the same image: a tag may move meanwhile.
+    image = engine().images.of(asked.spec)
+    if image.found is not None and asked.spec.workload != "inside":
+        asked = decode.create(wanted, request.args, workload=workload, image=images.config(image.config))
     _refuse_what_the_command_would_attach(wanted)
-    made = engine().containers.create(asked.spec, name=name, endpoints=asked.endpoints, warnings=asked.warnings)
+    made = engine().containers.create(asked.spec, name=name, endpoints=asked.endpoints, warnings=asked.warnings, image=image)
     return reply(encode.created(made.id, made.warnings), 201)
 
 
@@ -158,8 +159,7 @@ def logs(ref: str) -> Response:
         timestamps=query.boolean(args, "timestamps"),
         tail=query.tail(args),
     )
-    cancel = watch()
-    return hijack.reply(engine().logs.read(ref, wanted, cancel), cancel)
+    return hijack.log(engine().logs.read(ref, wanted, watch()))
 
 
 @group.operation(

@@ -9,8 +9,8 @@ from kubedock.api import streaming
 from kubedock.api.context import engine, watch
 from kubedock.api.operation import Group
 from kubedock.dockerapi import encode, query
-from kubedock.domain import filters
 from kubedock.domain.event import Event
+from kubedock.domain.objectfilters import event_matcher
 from kubedock.engine.events import Subscription
 from kubedock.errors import InvalidParameter
 
@@ -24,7 +24,7 @@ def events() -> Response:
     since, until = query.timestamp(args, "since", now), query.timestamp(args, "until", now)
     if since is not None and until is not None and until < since:
         raise InvalidParameter(f"`since` time ({args['since']}) cannot be after `until` time ({args['until']})")
-    matches = filters.event_matcher(query.filters(args))
+    matches = event_matcher(query.filters(args))
     return streaming.stream_json(_Told(engine().events.subscribe(since=since, until=until, matches=matches, cancel=watch())))
 
 

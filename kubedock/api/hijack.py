@@ -72,6 +72,11 @@ def content_type(*, tty: bool) -> str:
     return MULTIPLEXED if not tty and api_version() >= (1, 42) else RAW
 
 
+def _attached_type(*, tty: bool) -> str:
+    """Of a connection. What is not upgraded has the old name from moby, frames or not."""
+    return content_type(tty=tty) if asked() else RAW
+
+
 def encoded(batches: Iterable[Batch], *, tty: bool) -> Iterator[bytes]:
     """One piece of the wire a batch: frames, or a terminal's bytes as they are.
 
@@ -91,9 +96,16 @@ def asked() -> bool:
     return bool(request.headers.get("Upgrade")) and "kubedock.watch" in request.environ
 
 
+def log(output: Output) -> Response:
+    """A container's log: a reply, whatever is asked for, which tells frames from raw bytes."""
+    response = streaming.stream(encoded(output, tty=output.tty), content_type=content_type(tty=output.tty))
+    response.call_on_close(output.close)
+    return response
+
+
 def reply(output: Output, cancel: Cancel) -> Response:
     """A container's output, hijacked where that was ``asked``; ``cancel`` is what the output was opened with."""
-    wire, kind = encoded(output, tty=output.tty), content_type(tty=output.tty)
+    wire, kind = encoded(output, tty=output.tty), _attached_type(tty=output.tty)
 
     def send(stream: HijackedStream) -> None:
         for data in wire:
@@ -109,7 +121,7 @@ def reply(output: Output, cancel: Cancel) -> Response:
 
 def duplex(running: Duplex, cancel: Cancel) -> Response:
     """Both directions, hijacked where that was ``asked``; else the output alone, as a reply that goes on."""
-    kind = content_type(tty=running.tty)
+    kind = _attached_type(tty=running.tty)
 
     def encode(number: int, data: bytes) -> bytes:
         return data if running.tty else frames.encode(number, data)

@@ -101,8 +101,9 @@ class Prober:
     def start(self) -> None:
         """Begin; what was added before waits until now."""
         self._waker = Waker()
-        self._thread = threading.Thread(target=self._run, args=(self._waker,), name="health-checks", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, args=(self._waker,), name="health-checks", daemon=True)
+        thread.start()
+        self._thread = thread
 
     def stop(self, timeout: float = 5.0) -> None:
         """Close all connections and end the thread."""

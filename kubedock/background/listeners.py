@@ -138,14 +138,16 @@ class Listeners:
         self._threads: set[threading.Thread] = set()
         self._numbers = itertools.count(1)
         self._stopping = False
+        self._short_of_threads = False
         self._acceptor: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin to accept; connections to what was opened before wait until now."""
         self._waker = Waker()
         self._selector.register(self._waker, selectors.EVENT_READ)
-        self._acceptor = threading.Thread(target=self._run, args=(self._waker,), name="port-accept", daemon=True)
-        self._acceptor.start()
+        acceptor = threading.Thread(target=self._run, args=(self._waker,), name="port-accept", daemon=True)
+        acceptor.start()
+        self._acceptor = acceptor
 
     def stop(self, timeout: float = 5.0) -> None:
         """Close all listeners, end all connections, and wait for their threads for at most ``timeout`` seconds."""
@@ -221,17 +223,27 @@ class Listeners:
             connection.setsockopt(socket.IPPROTO_TCP, option, value)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not self._hand_over(listening, connection):
+            reset(connection)
+        return True
+
+    def _hand_over(self, listening: Listening, connection: socket.socket) -> bool:
+        """Give a connection a thread of its own; False where there is none for it."""
         name = f"port-{next(self._numbers)}"
         thread = threading.Thread(target=self._serve, args=(listening, connection), name=name, daemon=True)
-        with self._lock:
-            room = not self._stopping and len(self._threads) < self._limit
-            if room:
-                self._threads.add(thread)
-        if room:
-            thread.start()
-        else:
-            logger.warning("a connection to a published port is reset: %d are open", self._limit)
-            reset(connection)
+        with self._lock:  # until it is known to run: who stops joins those that do
+            if self._stopping or len(self._threads) >= self._limit:
+                logger.warning("a connection to a published port is reset: %d are open", self._limit)
+                return False
+            try:
+                thread.start()
+            except RuntimeError as error:  # a limit of the system, which others may be at, too
+                if not self._short_of_threads:
+                    logger.warning("connections to published ports are reset until threads can be started again: %s", error)
+                self._short_of_threads = True
+                return False
+            self._threads.add(thread)
+        self._short_of_threads = False
         return True
 
     def _serve(self, listening: Listening, connection: socket.socket) -> None:

@@ -15,7 +15,7 @@ from contextlib import closing
 from typing import NamedTuple, Protocol
 
 from kubedock.cluster import ByteStream
-from kubedock.errors import Forbidden, InvalidParameter, KubedockError, NotFound, System
+from kubedock.errors import Forbidden, InvalidParameter, KubedockError, NotFound, System, Unavailable
 from kubedock.streams.cancel import Cancel
 from kubedock.streams.logs import START, After, Line, LogReader, Mark, last_lines
 
@@ -147,8 +147,11 @@ class LogFeed:
         self._thread = threading.Thread(target=self._run, name=f"logs-{source.name}", daemon=True)
 
     def start(self) -> None:
-        """Begin to read."""
-        self._thread.start()
+        """Begin to read. Unavailable where no thread can be had."""
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise Unavailable(f"the log cannot be followed: {error}") from error
 
     def wake(self) -> None:
         """Something has changed: a feed that waits for its container looks again, and so do followers."""

@@ -40,7 +40,7 @@ class Lookups:
         self._numbers = itertools.count(1)
 
     def ask(self, key: Hashable, question: Callable[[], T], seconds: float) -> T:
-        """The answer; NoAnswer where there is none in time, Unavailable where too many are open.
+        """The answer; NoAnswer where there is none in time, Unavailable where too many are open or no thread can be had.
 
         Who asks the same while it is open waits for the same answer.
         """
@@ -49,9 +49,13 @@ class Lookups:
             if found is None:
                 if len(self._open) >= self._limit:
                     raise Unavailable(f"{self._limit} look-ups are waiting for an answer already")
-                found = self._open[key] = _Question()
+                found = _Question()
                 name = f"lookup-{next(self._numbers)}"
-                threading.Thread(target=self._run, args=(key, found, question), name=name, daemon=True).start()
+                try:
+                    threading.Thread(target=self._run, args=(key, found, question), name=name, daemon=True).start()
+                except RuntimeError as error:  # a limit of the system
+                    raise Unavailable(f"a look-up cannot begin: {error}") from error
+                self._open[key] = found
         if not found.answered.wait(seconds):
             raise NoAnswer(f"no answer within {seconds:g} s")
         if found.error is not None:

@@ -11,13 +11,16 @@ from collections.abc import Callable
 logger = logging.getLogger(__name__)
 
 WORKERS = 32
+AGAIN_SECONDS = 0.5
+"""So long after a thread could not be started it is tried again, for as long as there is work for it."""
 
 
 class Tasks:
     """A clock and as many worker threads as there is work for, up to ``workers``. Owned by the runtime: ``start``, ``stop``.
 
     A task that fails is logged with its traceback; it is nobody else's. The threads are daemons: a task that hangs on a
-    dead cluster must not hold the process at its end.
+    dead cluster must not hold the process at its end. Where the system has no thread to give, work waits for those there
+    are, or until there is one.
     """
 
     def __init__(self, workers: int = WORKERS) -> None:
@@ -27,6 +30,7 @@ class Tasks:
         self._ready: deque[tuple[str, Callable[[], None]]] = deque()
         self._numbers = itertools.count(1)
         self._idle = 0
+        self._short = False
         self._stopping = False
         self._threads: list[threading.Thread] = []
         self._clock = threading.Thread(target=self._run, name="task-clock", daemon=True)
@@ -69,16 +73,27 @@ class Tasks:
                     _, _, what, job = heapq.heappop(self._due)
                     self._ready.append((what, job))
                     self._hire()
+                elif self._short:
+                    self._wake.wait(AGAIN_SECONDS if left is None else min(left, AGAIN_SECONDS))
+                    self._hire()
                 else:
                     self._wake.wait(left)
 
     def _hire(self) -> None:
+        """One thread more, where there is more work than threads without any."""
         if self._idle >= len(self._ready) or len(self._threads) >= self._limit:
+            self._short = False
             self._wake.notify_all()
             return
         thread = threading.Thread(target=self._work, name=f"task-{len(self._threads) + 1}", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:  # a limit of the system, which others may be at, too
+            if not self._short:
+                logger.warning("%s has to wait: %s", self._ready[0][0], error)
+            self._short = True
+        else:
+            self._threads.append(thread)
 
     def _work(self) -> None:
         while True:

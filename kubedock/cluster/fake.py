@@ -12,8 +12,9 @@ from typing import Any
 from kubedock.cluster import statuses
 from kubedock.cluster.api import ObjectApi
 from kubedock.cluster.fake_files import FileProgram, file_program
-from kubedock.cluster.fake_kubelet import NODE, FakeKubelet
+from kubedock.cluster.fake_kubelet import FakeKubelet
 from kubedock.cluster.fake_program import NotStarted, Program
+from kubedock.cluster.fake_reports import NODE
 from kubedock.cluster.fake_streams import FakeChannels, FakeLogStream
 from kubedock.cluster.kinds import RESOURCES
 from kubedock.cluster.names import SUFFIX, resolve

@@ -9,23 +9,19 @@ Everything happens under the store's lock. Pods run one container, ``main``; oth
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
 
 from kubedock.cluster.fake_files import FakeFiles, missing_config_map, mounted
 from kubedock.cluster.fake_images import malformed, missing
 from kubedock.cluster.fake_program import NotStarted, Program
+from kubedock.cluster.fake_reports import MAIN, NODE, PodReports, Run, main_of
 from kubedock.cluster.fake_streams import FakeLog
 from kubedock.cluster.objects import timestamp
-from kubedock.cluster.podevents import pod_event
 from kubedock.cluster.protocol import Json
 from kubedock.cluster.statuses import SUCCESS as ATTACH_DONE
 from kubedock.cluster.store import ObjectStore
 from kubedock.errors import InvalidParameter, NotFound, Unavailable
 
-MAIN = "main"
-NODE = "node-1"
 EPOCH = "1970-01-01T00:00:00Z"
 START_ERROR = (
     "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed:"
@@ -33,35 +29,17 @@ START_ERROR = (
 )
 
 
-@dataclass(slots=True)
-class Run:
-    """A pod on the node, and the current run of its main container. ``finished`` is the state that the status will show."""
-
-    pod: str
-    uid: str
-    state: Literal["new", "scheduled", "running", "ended"] = "new"
-    log: FakeLog = field(default_factory=FakeLog)
-    previous: FakeLog | None = None
-    program: Program | None = None
-    started_at: datetime | None = None
-    finished: Json | None = None
-    last: Json = field(default_factory=dict)
-    restarts: int = 0
-    synced: bool = False
-    ip: str = ""
-    files: FakeFiles = field(default_factory=FakeFiles)
-
-
 class FakeKubelet:
     """Runs the store's pods."""
 
     def __init__(self, store: ObjectStore, now: Callable[[], datetime]) -> None:
         self._store, self._now = store, now
+        self._reports = PodReports(store, now)
         self._runs: dict[str, Run] = {}
         self._held = False
         self.lingering = False
         """Gracefully deleted pods stay until somebody drops them."""
-        self._events = self._addresses = 0
+        self._addresses = 0
         self.restarts_by_itself = 1
         """How often a container that has ended is brought back at once; after that it is in CrashLoopBackOff."""
         self.network = "10.1"
@@ -91,8 +69,8 @@ class FakeKubelet:
                 self.unschedulable(pod, "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.")
                 return
             run.state = "scheduled"
-            self._change(pod, self._place)
-            self._event(
+            self._reports.place(pod)
+            self._reports.event(
                 pod, "Scheduled", f"Successfully assigned {self._store.namespace}/{pod} to {NODE}", source="default-scheduler"
             )
             self.waiting(pod, "ContainerCreating")
@@ -101,20 +79,20 @@ class FakeKubelet:
         """The scheduler finds no node for it."""
         condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
         with self._store.lock:
-            self._change(pod, lambda item: item["status"].update(conditions=[condition]))
-            self._event(pod, "FailedScheduling", message, warning=True, source="default-scheduler")
+            self._reports.status(pod, conditions=[condition])
+            self._reports.event(pod, "FailedScheduling", message, warning=True, source="default-scheduler")
 
     def pulling(self, pod: str) -> None:
         """The image's pull has begun."""
         with self._store.lock:
             self.schedule(pod)
-            self._event(pod, "Pulling", f'Pulling image "{self._image(pod)}"')
+            self._reports.event(pod, "Pulling", f'Pulling image "{self._image(pod)}"')
 
     def waiting(self, pod: str, reason: str, message: str = "") -> None:
         """The container waits for this reason: ContainerCreating, ErrImagePull, CreateContainerConfigError …"""
         state = {"waiting": {"reason": reason} | ({"message": message} if message else {})}
         with self._store.lock:
-            self._change(pod, lambda item: self._show(item, state, started=False))
+            self._reports.show(pod, state, started=False)
 
     def start(self, pod: str) -> None:
         """The process runs, and its Started event is out. The status does not know it yet."""
@@ -175,8 +153,8 @@ class FakeKubelet:
                 run.program.code = run.program.code if run.program.code is not None else exit_code
                 self._conclude(run)
             if run.finished is not None:
-                self._change(pod, lambda item: self._show(item, {"terminated": run.finished}, started=False, phase="Failed"))
-            self._change(pod, lambda item: item["status"].update(phase="Failed", reason=reason, message=message))
+                self._reports.show(pod, {"terminated": run.finished}, started=False, phase="Failed")
+            self._reports.status(pod, phase="Failed", reason=reason, message=message)
 
     def signals(self, pod: str) -> list[str]:
         """The signals that its main process has got."""
@@ -295,102 +273,51 @@ class FakeKubelet:
     def _pod(self, pod: str) -> Json:
         return self._store.find("Pod", pod)
 
-    def _change(self, pod: str, change: Callable[[Json], object]) -> None:
-        def changed(item: Json) -> None:
-            change(item)
-
-        if self._store.peek("Pod", pod) is not None:
-            self._store.update("Pod", pod, changed)
-
     def _image(self, pod: str) -> str:
-        return str(self._main(self._pod(pod))["image"])
-
-    @staticmethod
-    def _main(pod: Json) -> Json:
-        containers: list[Json] = pod["spec"]["containers"]
-        return next((each for each in containers if each["name"] == MAIN), containers[0])
-
-    def _place(self, item: Json) -> None:
-        now = timestamp(self._now())
-        item["spec"]["nodeName"] = NODE
-        item["status"] |= {"startTime": now, "conditions": [{"type": "PodScheduled", "status": "True", "lastTransitionTime": now}]}
-
-    def _show(self, item: Json, state: Json, *, started: bool, phase: str = "", run: Run | None = None) -> None:
-        """Write the main container's state, and the pod's phase, into its status."""
-        now, status = timestamp(self._now()), item["status"]
-        status |= {"phase": phase or status.get("phase", "Pending"), "hostIP": "192.0.2.1", "qosClass": "Burstable"}
-        ready = "True" if "running" in state else "False"
-        others = [each for each in status.get("conditions") or () if each["type"] == "PodScheduled"]
-        status["conditions"] = [*others, {"type": "Ready", "status": ready, "lastTransitionTime": now}]
-        if run is not None and run.ip:
-            status |= {"podIP": run.ip, "podIPs": [{"ip": run.ip}]}
-        shown = self._main(item)
-        known = run is not None and run.started_at is not None
-        status["containerStatuses"] = [
-            {
-                "name": shown["name"],
-                "image": shown["image"],
-                "imageID": f"{shown['image'].partition('@')[0]}@sha256:{'a' * 64}" if known else "",
-                "ready": "running" in state,
-                "started": started,
-                "restartCount": run.restarts if run else 0,
-                "state": state,
-                "lastState": dict(run.last) if run else {},
-            }
-            | ({"containerID": f"containerd://{item['metadata']['uid'].replace('-', '')}"} if known else {})
-        ]
-
-    def _event(self, pod: str, reason: str, message: str, *, warning: bool = False, source: str = "kubelet") -> None:
-        item = self._store.peek("Pod", pod)
-        if item is None:
-            return
-        self._events += 1
-        of = f"spec.containers{{{self._main(item)['name']}}}" if source == "kubelet" else ""
-        name = f"{pod}.{self._events:016x}"
-        self._store.insert("Event", pod_event(item, name, reason, message, timestamp(self._now()), container=of, warning=warning))
+        return str(main_of(self._pod(pod))["image"])
 
     def _volumes_there(self, pod: str) -> bool:
         """ConfigMaps must exist before their pod's containers; the kubelet tries again later."""
         missing = missing_config_map(self._pod(pod)["spec"], lambda name: self._store.peek("ConfigMap", name))
         if missing:
-            self._event(pod, "FailedMount", missing, warning=True)
+            self._reports.event(pod, "FailedMount", missing, warning=True)
         return not missing
 
     def _image_there(self, pod: str) -> bool:
         """Pull: events and status of the failures that no retry heals."""
-        image, policy = self._image(pod), self._main(self._pod(pod)).get("imagePullPolicy", "IfNotPresent")
+        image, policy = self._image(pod), main_of(self._pod(pod)).get("imagePullPolicy", "IfNotPresent")
         if text := malformed(image):
             self.waiting(pod, "InvalidImageName", text)
             return False
         if text := missing(image):
-            self._event(pod, "Pulling", f'Pulling image "{image}"')
-            self._event(pod, "Failed", f'Failed to pull image "{image}": {text}', warning=True)
-            self._event(pod, "Failed", "Error: ErrImagePull", warning=True)
+            self._reports.event(pod, "Pulling", f'Pulling image "{image}"')
+            self._reports.event(pod, "Failed", f'Failed to pull image "{image}": {text}', warning=True)
+            self._reports.event(pod, "Failed", "Error: ErrImagePull", warning=True)
             self.waiting(pod, "ErrImagePull", text)
             return False
         if policy == "Always":
-            self._event(pod, "Pulling", f'Pulling image "{image}"')
+            self._reports.event(pod, "Pulling", f'Pulling image "{image}"')
             text = f'Successfully pulled image "{image}" in 20ms (20ms including waiting). Image size: 1039347 bytes.'
         else:
             text = f'Container image "{image}" already present on machine'
-        self._event(pod, "Pulled", text)
+        self._reports.event(pod, "Pulled", text)
         return True
 
     def _begin(self, pod: str, run: Run) -> None:
         """Start the process of a run."""
-        main = self._main(self._pod(pod))
+        main = main_of(self._pod(pod))
         argv = [*(main.get("command") or ()), *(main.get("args") or ())]
         if not run.ip:
             self._addresses += 1
             run.ip = f"{self.network}.{self._addresses // 250}.{self._addresses % 250 + 1}"
         run.files = mounted(self._pod(pod)["spec"], main, lambda name: self._store.find("ConfigMap", name))
-        self._event(pod, "Created", f"Created container: {main['name']}")
+        self._reports.event(pod, "Created", f"Created container: {main['name']}")
         run.started_at, run.finished = self._now(), None
         try:
             run.program = Program(argv, lambda stream, data: run.log.write(self._now(), stream, data))
         except NotStarted as error:
             text = START_ERROR + str(error)
-            self._event(pod, "Failed", f"Error: {text}", warning=True)
+            self._reports.event(pod, "Failed", f"Error: {text}", warning=True)
             run.state = "ended"
             run.finished = {
                 "exitCode": 128,
@@ -402,7 +329,7 @@ class FakeKubelet:
             run.log.end(ATTACH_DONE)
             return
         run.state = "running"
-        self._event(pod, "Started", f"Started container {main['name']}")
+        self._reports.event(pod, "Started", f"Started container {main['name']}")
         run.program.go()
         if run.program.code is not None:
             self._conclude(run)
@@ -433,21 +360,21 @@ class FakeKubelet:
             return
         if run.finished is None:
             state: Json = {"running": {"startedAt": timestamp(run.started_at or self._now())}}
-            self._change(pod, lambda item: self._show(item, state, started=True, phase="Running", run=run))
+            self._reports.show(pod, state, started=True, phase="Running", run=run)
             return
         ended, policy = {"terminated": run.finished}, item["spec"].get("restartPolicy", "Always")
         again = policy == "Always" or (policy == "OnFailure" and run.finished["exitCode"] != 0)
         again = again and "deletionTimestamp" not in item["metadata"]
         phase = "Running" if again else "Succeeded" if run.finished["exitCode"] == 0 else "Failed"
-        self._change(pod, lambda item: self._show(item, ended, started=False, phase=phase, run=run))
+        self._reports.show(pod, ended, started=False, phase=phase, run=run)
         if again and run.restarts < self.restarts_by_itself:
             self._again(pod, run)
         elif again:
             run.last = ended
             text = f"back-off 10s restarting failed container={MAIN} pod={pod}_{self._store.namespace}({run.uid})"
             waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": text}}
-            self._change(pod, lambda item: self._show(item, waiting, started=False, phase="Running", run=run))
-            self._event(pod, "BackOff", f"Back-off restarting failed container {MAIN} in pod {pod}", warning=True)
+            self._reports.show(pod, waiting, started=False, phase="Running", run=run)
+            self._reports.event(pod, "BackOff", f"Back-off restarting failed container {MAIN} in pod {pod}", warning=True)
 
     def _again(self, pod: str, run: Run) -> None:
         """The next run of the same pod's container."""

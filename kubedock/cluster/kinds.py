@@ -37,6 +37,7 @@ RESOURCES = MappingProxyType(
             Resource("Secret", "secrets"),
             Resource("Service", "services"),
             Resource("EndpointSlice", "endpointslices", "discovery.k8s.io"),
+            Resource("ServiceAccount", "serviceaccounts"),
             Resource("Namespace", "namespaces", namespaced=False),
             Resource("Node", "nodes", namespaced=False),
             Resource("SelfSubjectAccessReview", "selfsubjectaccessreviews", "authorization.k8s.io", namespaced=False),

@@ -15,7 +15,17 @@ from typing import Any, Literal, NamedTuple, Protocol, Self
 
 Json = dict[str, Any]
 Kind = Literal[
-    "Pod", "Deployment", "Event", "ConfigMap", "Secret", "Service", "EndpointSlice", "Namespace", "Node", "SelfSubjectAccessReview"
+    "Pod",
+    "Deployment",
+    "Event",
+    "ConfigMap",
+    "Secret",
+    "Service",
+    "EndpointSlice",
+    "ServiceAccount",
+    "Namespace",
+    "Node",
+    "SelfSubjectAccessReview",
 ]
 """The kinds that kubedock knows; all but Namespace, Node and SelfSubjectAccessReview live in the cluster's namespace."""
 

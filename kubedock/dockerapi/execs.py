@@ -10,6 +10,9 @@ from kubedock.errors import InvalidParameter
 
 Json = dict[str, Any]
 
+CONTROL = "@abcdefghijklmnopqrstuvwxyz[\\]^_"
+"""With ``ctrl-`` before it each is the byte of its place."""
+
 
 def create(body: Mapping[str, Any]) -> ExecSpec:
     """The body of ``containers/X/exec``."""
@@ -31,7 +34,7 @@ def create(body: Mapping[str, Any]) -> ExecSpec:
         stdout=flag("AttachStdout"),
         stderr=flag("AttachStderr"),
         privileged=flag("Privileged"),
-        detach_keys=text("DetachKeys"),
+        detach_keys=_detach_keys(text("DetachKeys")),
         size=_size(body),
     )
 
@@ -46,8 +49,8 @@ def inspect(shown: Exec) -> Json:
     """``exec/X/json``. ExitCode is null until it has ended, as with Docker."""
     spec = shown.spec
     process: Json = {"tty": spec.tty, "entrypoint": spec.argv[0], "arguments": list(spec.argv[1:]), "privileged": spec.privileged}
-    if spec.user:
-        process["user"] = spec.user
+    if shown.user:
+        process["user"] = shown.user
     return {
         "ID": shown.id,
         "Running": shown.running,
@@ -58,9 +61,28 @@ def inspect(shown: Exec) -> Json:
         "OpenStderr": spec.stderr,
         "CanRemove": shown.ended,
         "ContainerID": shown.container_id,
-        "DetachKeys": base64.b64encode(spec.detach_keys.encode("utf-8", "replace")).decode(),
+        "DetachKeys": base64.b64encode(spec.detach_keys).decode(),
         "Pid": 0,
     }
+
+
+def _detach_keys(text: str) -> bytes:
+    """The bytes of ``ctrl-p,ctrl-q``: single ASCII characters, ``ctrl-`` and one of CONTROL, or ``DEL``.
+
+    What is none is 400, as for an attach; moby has 500 here, from an error without a kind.
+    """
+    found = bytearray()
+    for key in text.split(",") if text else ():
+        control = key.removeprefix("ctrl-")
+        if len(key) == 1 and key.isascii():
+            found += key.encode()
+        elif key != control and len(control) == 1 and control in CONTROL:
+            found.append(CONTROL.index(control))
+        elif key == "DEL":
+            found.append(127)
+        else:
+            raise InvalidParameter(f"Invalid escape keys ({text}) provided")
+    return bytes(found)
 
 
 def _variable(text: str) -> tuple[str, str | None]:

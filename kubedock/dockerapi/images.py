@@ -1,6 +1,7 @@
 """Images as Docker's JSON; see ``encode`` for the rules."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from kubedock.dockerapi.defaults import image_config
@@ -22,7 +23,7 @@ def summary(image: Image, containers: int = -1) -> Json:
         "ParentId": "",
         "RepoTags": list(image.tags),
         "RepoDigests": list(image.digests),
-        "Created": int(image.created_at.timestamp()),
+        "Created": _unix(image.created_at),
         "Size": image.size,
         "SharedSize": -1,
         "Labels": dict(image.config.labels),
@@ -30,8 +31,13 @@ def summary(image: Image, containers: int = -1) -> Json:
     }
 
 
+def _unix(moment: datetime | None) -> int:
+    """Docker's number for a time: 0 for one that nobody tells."""
+    return 0 if moment is None else int(moment.timestamp())
+
+
 def inspect(image: Image) -> Json:
-    """The reply of ``images/X/json``. The configuration of an image on trust is empty."""
+    """The reply of ``images/X/json``. The configuration of an image on trust is empty, and so is its age."""
     system, architecture, variant = (*image.platform.split("/"), "", "")[:3]
     return {
         "Id": image.id,
@@ -39,7 +45,7 @@ def inspect(image: Image) -> Json:
         "RepoDigests": list(image.digests),
         "Parent": "",
         "Comment": image.config.history[-1].comment if image.config.history else "",
-        "Created": units.rfc3339(image.created_at),
+        **({"Created": units.rfc3339(image.created_at)} if image.created_at is not None else {}),
         "DockerVersion": "",
         "Author": image.config.author,
         "Config": config(image.config),
@@ -49,7 +55,7 @@ def inspect(image: Image) -> Json:
         "Size": image.size,
         "GraphDriver": {"Name": DRIVER, "Data": {}},
         "RootFS": {"Type": "layers", "Layers": list(image.config.diff_ids)},
-        "Metadata": {"LastTagTime": units.rfc3339(image.tagged_at or image.created_at)},
+        "Metadata": {"LastTagTime": units.rfc3339(image.tagged_at)},
     }
 
 
@@ -84,7 +90,7 @@ def history(image: Image) -> list[Json]:
     shown: list[Json] = [
         {
             "Id": MISSING,
-            "Created": int((step.created or image.created_at).timestamp()),
+            "Created": _unix(step.created),
             "CreatedBy": step.created_by,
             "Tags": [],
             "Size": 0 if step.empty else next(sizes, 0),

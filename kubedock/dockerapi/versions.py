@@ -7,7 +7,7 @@ function from reply to reply.
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from kubedock.domain import ids
+from kubedock.domain import ids, units
 
 Json = dict[str, Any]
 Version = tuple[int, ...]
@@ -46,9 +46,14 @@ def _with_virtual_size(reply: Json) -> Json:
     return {**reply, "VirtualSize": reply["Size"]}
 
 
+def _with_created(reply: Json) -> Json:
+    """Before 1.44 an image whose age is not known was made in the year 1."""
+    return {"Created": units.ZERO_TIME, **reply}
+
+
 CHANGES: Mapping[Reply, tuple[tuple[Version, Callable[[Json], Json]], ...]] = {
     "container": (((1, 45), _aliases_with_id),),
-    "image": (((1, 45), _with_container), ((1, 44), _with_virtual_size)),
+    "image": (((1, 45), _with_container), ((1, 44), _with_virtual_size), ((1, 44), _with_created)),
     "image-summary": (((1, 44), _with_virtual_size),),
 }
 

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from kubedock.errors import InvalidParameter, KubedockError, NotImplemented
+from kubedock.notstarted import RUNTIME
+
 
 class Size(NamedTuple):
     """A terminal's size in characters."""
@@ -27,7 +30,7 @@ class ExecSpec:
     stdout: bool = False
     stderr: bool = False
     privileged: bool = False
-    detach_keys: str = ""
+    detach_keys: bytes = b""
     size: Size | None = None
 
     @property
@@ -47,13 +50,14 @@ class ExecStart:
 
 @dataclass(frozen=True, slots=True)
 class Exec:
-    """One exec at one moment. ``exit_code`` is None until it has ended."""
+    """One exec at one moment. ``user`` is whom it runs as, as that is shown; ``exit_code`` is None until it has ended."""
 
     id: str
     container_id: str
     spec: ExecSpec
     started: bool = False
     exit_code: int | None = None
+    user: str = ""
 
     @property
     def ended(self) -> bool:
@@ -68,16 +72,25 @@ class Exec:
 
 # --- what Kubernetes' exec lacks, by the image's own tools -----------------------------------------------------------
 
+REFUSED, UNREACHABLE = "kubedock: exec as ", f"{RUNTIME}: exec failed: unable to start container process: chdir to cwd ("
+
 CHECKS = (
-    "refuse() { echo \"kubedock: exec as $1 is not possible: Kubernetes runs an exec as the container's own user,"
+    f"refuse() {{ echo \"{REFUSED}$1 is not possible: Kubernetes runs an exec as the container's own user,"
     ' $(id -u):$(id -g)" >&2; exit 126; }; '
+    'away() { p=$1; while [ ! -e "${p:-/}" ]; do p=${p%/*}; done; '
+    "why='no such file or directory' code=127; "
+    """if [ ! -d "${p:-/}" ]; then why='not a directory'; elif [ ! -x "${p:-/}" ]; then why='permission denied' code=126; fi; """
+    f'echo "{UNREACHABLE}\\"$1\\") set in config.json failed: $why: unknown" >&2; exit $code; }}; '
     'if [ -n "$1" ] && [ "$1" != "$(id -u)" ] && [ "$1" != "$(id -un)" ]; then refuse "$1${2:+:$2}"; fi; '
     'if [ -n "$2" ] && [ "$2" != "$(id -g)" ] && [ "$2" != "$(id -gn)" ]; then refuse "$1:$2"; fi; '
-    'if [ -n "$3" ]; then cd "$3" 2>/dev/null || { echo "OCI runtime exec failed: exec failed: unable to start container'
-    ' process: chdir to cwd (\\"$3\\") set in config.json failed: no such file or directory: unknown" >&2; exit 126; }; fi; '
+    'if [ -n "$3" ]; then cd "$3" 2>/dev/null || away "$3"; fi; '
     'shift 3; exec "$@"'
 )
-"""``sh -c CHECKS sh USER GROUP DIRECTORY argv…``: each may be empty."""
+"""``sh -c CHECKS sh USER GROUP DIRECTORY argv…``: each may be empty.
+
+A shell's ``cd`` does not say in the same words everywhere why it fails: the nearest part of the path that exists tells.
+The exit codes are those of ``notstarted``.
+"""
 
 
 class Wrapped(NamedTuple):
@@ -85,6 +98,18 @@ class Wrapped(NamedTuple):
 
     argv: list[str]
     needs: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def checked(self) -> bool:
+        """It goes through CHECKS."""
+        return any(program == "sh" for program, _ in self.needs)
+
+    def refusal(self, said: bytes) -> KubedockError | None:
+        """Why CHECKS did not let the command begin, by what was written before the end; None where they did."""
+        text = said.decode("utf-8", "replace").strip()
+        if self.checked and text.startswith(REFUSED):
+            return NotImplemented(text)
+        return InvalidParameter(text) if self.checked and text.startswith(UNREACHABLE) else None
 
 
 def wrapped(spec: ExecSpec, *, user: int | None, group: int | None, working_dir: str) -> Wrapped:
@@ -94,7 +119,7 @@ def wrapped(spec: ExecSpec, *, user: int | None, group: int | None, working_dir:
     """
     argv, needs = list(spec.argv), list[tuple[str, str]]()
     name, _, group_name = spec.user.partition(":")
-    if (not name or name == str(user)) and (not group_name or group_name == str(group)):
+    if (not name or _names(name, user)) and (not group_name or _names(group_name, group)):
         name = group_name = ""
     directory = "" if spec.working_dir == working_dir else spec.working_dir
     if name or group_name or directory or (spec.env and "=" in argv[0]):
@@ -105,3 +130,8 @@ def wrapped(spec: ExecSpec, *, user: int | None, group: int | None, working_dir:
         argv = ["env", *gone, *(f"{key}={value}" for key, value in spec.env if value is not None), *argv]
         needs.append(("env", "environment variables"))
     return Wrapped(argv, tuple(needs))
+
+
+def _names(name: str, number: int | None) -> bool:
+    """A user's or group's name, as it is written, is that number. The name ``root`` is 0 in every image."""
+    return number is not None and (name == str(number) or (name == "root" and number == 0))

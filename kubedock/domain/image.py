@@ -66,9 +66,14 @@ class Reference:
         return self.familiar_name + self._suffix
 
     @property
+    def stored(self) -> "Reference":
+        """What it is known by: as in Docker a digest names an image alone, whatever tag stands before it."""
+        return replace(self, tag="") if self.digest else self
+
+    @property
     def image_id(self) -> str:
-        """The id of the image that this reference names here."""
-        return ids.image_id(self.canonical)
+        """The id of an image on trust that this reference names."""
+        return ids.image_id(self.stored.canonical)
 
     @property
     def _suffix(self) -> str:

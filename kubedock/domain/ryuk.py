@@ -5,6 +5,7 @@ A client connects and sends filters, one a line, written as a URL's query: ``lab
 that matches one of the lines is removed, and Ryuk ends. All this is as Ryuk 0.14 does it.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ NAME = "ryuk"
 
 ACK = b"ACK\n"
 LONGEST_LINE = 64 * 1024
+SHORTEST_INTERVAL = 0.1
+"""Seconds between two looks for new things, whatever is asked for."""
 
 Filters = tuple[tuple[str, tuple[str, ...]], ...]
 """Keys and their values, both sorted and each once: the same filters in another order are the same."""
@@ -47,12 +50,18 @@ def is_ryuk(image: str, labels: Mapping[str, str]) -> bool:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What its environment says. Time-outs in seconds: for the first connection, for the next one after the last has
-    ended, and for the connections that there are when it is to end."""
+    ended, and for the connections and new things that there are when it is to end.
+
+    What was made after ``retry_offset`` seconds from the look (negative: before it) is new, and looked at again in
+    ``changes_retry_interval`` seconds.
+    """
 
     connection_timeout: float = 60.0
     reconnection_timeout: float = 10.0
     shutdown_timeout: float = 600.0
     remove_retries: int = 10
+    retry_offset: float = -1.0
+    changes_retry_interval: float = 1.0
     port: int = 8080
 
 
@@ -62,9 +71,9 @@ def settings(env: Mapping[str, str | None]) -> Settings:
     def read(name: str) -> str:
         return env.get(f"RYUK_{name}") or ""
 
-    def seconds(name: str, default: float) -> float:
+    def seconds(name: str, default: float, *, least: float = 0.0) -> float:
         text = read(name)
-        return max(0.0, units.parse_duration(text)) if text else default
+        return max(least, units.parse_duration(text)) if text else default
 
     def number(name: str, default: int) -> int:
         text = read(name)
@@ -79,6 +88,8 @@ def settings(env: Mapping[str, str | None]) -> Settings:
         reconnection_timeout=seconds("RECONNECTION_TIMEOUT", usual.reconnection_timeout),
         shutdown_timeout=seconds("SHUTDOWN_TIMEOUT", usual.shutdown_timeout),
         remove_retries=number("REMOVE_RETRIES", usual.remove_retries),
+        retry_offset=seconds("RETRY_OFFSET", usual.retry_offset, least=-math.inf),
+        changes_retry_interval=seconds("CHANGES_RETRY_INTERVAL", usual.changes_retry_interval, least=SHORTEST_INTERVAL),
         port=number("PORT", usual.port),
     )
 

@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Literal
 
 from kubedock.domain.container import ContainerRecord, Outcome
+from kubedock.notstarted import COMMAND_NOT_FOUND
 
 State = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
 FailureKind = Literal["image", "start", "config", "unschedulable"]
 
 KILLED = 128 + 9
-COMMAND_NOT_FOUND, COMMAND_NOT_RUNNABLE = 127, 126
 
 
 @dataclass(frozen=True, slots=True)

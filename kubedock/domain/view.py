@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from kubedock.domain import ids
 from kubedock.domain.container import ContainerRecord, Published
 from kubedock.domain.health import Health
+from kubedock.domain.image import parse
 from kubedock.domain.imageconfig import ImageConfig, RegistryImage
 from kubedock.domain.network import Network
 from kubedock.domain.status import Observed, Status
@@ -58,17 +60,19 @@ class NetworkView:
 class Image:
     """An image that is known by having been pulled or tagged. ``id`` is ``sha256:`` and 64 hex digits.
 
-    ``tags`` are familiar references (``alpine:latest``). ``source`` is the reference that it is pulled by: tags are
-    our own and mean nothing to the cluster. ``found`` is what its registry has told, None where it could not be asked.
+    ``tags`` are familiar references (``alpine:latest``), ``digests`` as well, the one that was pulled last first.
+    ``created_at`` is None where nobody tells. ``sources`` says for what was pulled by which reference nodes pull it, the
+    last pull last: tags are our own and mean nothing to the cluster. ``found`` is what its registry has told, None
+    where it could not be asked.
     """
 
     id: str
-    tags: tuple[str, ...]
-    created_at: datetime
+    tags: tuple[str, ...] = ()
+    created_at: datetime | None = None
     digests: tuple[str, ...] = ()
     platform: str = "linux/amd64"
     size: int = 0
-    source: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
     found: RegistryImage | None = None
     tagged_at: datetime | None = None
 
@@ -76,3 +80,12 @@ class Image:
     def config(self) -> ImageConfig:
         """Its configuration, an empty one where that is not known."""
         return NOTHING_KNOWN if self.found is None else self.found.config
+
+    def source(self, ref: str = "") -> str:
+        """The reference by which nodes pull it for who asks by this one: by its name, or else by what was pulled last."""
+        known = list(self.sources.values()) or [""]
+        if not ref or ids.is_full(ref):
+            return known[-1]
+        asked = parse(ref).stored
+        of_name = [source for name, source in self.sources.items() if parse(name).familiar_name == asked.familiar_name]
+        return self.sources.get(asked.familiar) or (of_name or known)[-1]

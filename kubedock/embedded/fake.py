@@ -305,8 +305,8 @@ class FakeRuntime:
                 raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
             near, far = socket.socketpair()
             thread = threading.Thread(target=self._serve, args=(command, far), name="fake-dial", daemon=True)
-            self._dialled.append((thread, far))
             thread.start()
+            self._dialled.append((thread, far))
             return near
 
     def _serve(self, command: Sequence[str], connection: socket.socket) -> None:

@@ -97,11 +97,16 @@ class Node:
         if self._parts is None:
             return
         worker = PodWorker(pod, self._parts, self._forget)
-        with self._lock:
-            self._threads.add(worker)
-        self._workers[worker.name] = worker
         worker.place()
-        worker.start()
+        try:
+            with self._lock:  # which it takes at its end
+                worker.start()
+                self._threads.add(worker)
+        except RuntimeError as error:  # a limit of the system
+            refusal = {"phase": "Failed", "reason": "UnexpectedAdmissionError", "message": f"the pod was not admitted: {error}"}
+            self._store.update("Pod", worker.name, lambda item: item["status"].update(refusal))
+            return
+        self._workers[worker.name] = worker
 
     def expire(self, pod: str) -> None:
         """See PodRunner."""

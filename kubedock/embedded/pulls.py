@@ -45,7 +45,7 @@ class Pulls:
         self._count = 0
 
     def pull(self, reference: str, credentials: Sequence[Credentials], tell: Tell) -> None:
-        """Fetch an image; ``tell`` is called with the outcome, in the pull's thread."""
+        """Fetch an image; ``tell`` is called with the outcome, in the pull's thread, or at once where none can be had."""
         key = (reference, tuple(credentials))
         with self._lock:
             if self._stopping:
@@ -53,11 +53,14 @@ class Pulls:
             if key in self._waiting:
                 self._waiting[key].append(tell)
                 return
-            self._waiting[key] = [tell]
             self._count += 1
             thread = threading.Thread(target=self._run, args=(key,), name=f"pull-{self._count}", daemon=True)
-            self._threads.add(thread)
-            thread.start()
+            failure = _started(thread)
+            if failure is None:
+                self._waiting[key] = [tell]
+                self._threads.add(thread)
+        if failure is not None:
+            tell(Pulled(None, PullError(f'failed to pull image "{reference}": {failure}'), 0.0, 0.0))
 
     def _run(self, key: tuple[str, tuple[Credentials, ...]]) -> None:
         asked = time.monotonic()
@@ -91,6 +94,15 @@ class Pulls:
         deadline = time.monotonic() + timeout
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+
+
+def _started(thread: threading.Thread) -> RuntimeError | None:
+    """Start it; what is in the way, such as a limit of the system."""
+    try:
+        thread.start()
+    except RuntimeError as error:
+        return error
+    return None
 
 
 def credentials_of(secrets: Iterable[Json]) -> tuple[Credentials, ...]:

@@ -4,15 +4,17 @@ import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from random import Random
 from typing import NamedTuple
 
 from kubedock.domain.container import ContainerRecord, ContainerSpec
-from kubedock.domain.filters import Filters, container_matcher, prune_matches
+from kubedock.domain.containerfilters import container_matcher
+from kubedock.domain.filters import Filters, prune_matches
 from kubedock.domain.names import container_name, random_name
 from kubedock.domain.network import Endpoint, EndpointRequest, Network
 from kubedock.domain.status import status
-from kubedock.domain.view import ContainerView
+from kubedock.domain.view import ContainerView, Image
 from kubedock.domain.volume import Mount
 from kubedock.engine.addresses import wait_for_address
 from kubedock.engine.core import Core
@@ -81,13 +83,22 @@ class Containers:
     # --- create ----------------------------------------------------------------------------------------------------
 
     def create(
-        self, spec: ContainerSpec, *, name: str | None, endpoints: Mapping[str, EndpointRequest], warnings: tuple[str, ...] = ()
+        self,
+        spec: ContainerSpec,
+        *,
+        name: str | None,
+        endpoints: Mapping[str, EndpointRequest],
+        warnings: tuple[str, ...] = (),
+        image: Image | None = None,
     ) -> Created:
-        """A new container, not started. NameTaken, NoSuchImage, NoSuchNetwork; InvalidParameter for what makes no sense."""
+        """A new container, not started. NameTaken, NoSuchImage, NoSuchNetwork; InvalidParameter for what makes no sense.
+
+        ``image`` is what the specification was made with; it is looked up where it is None.
+        """
         if name is not None:
             name = container_name(name)
         spec = resolved(self._core, self._with_workload(spec))
-        image = self._images.of(spec)
+        image = image or self._images.of(spec)
         container_id = self._core.new_id()
         places = self._places(spec, endpoints)
         spec = replace(spec, mounts=tuple(map(self._with_volume, spec.mounts)))
@@ -97,12 +108,13 @@ class Containers:
             spec=spec,
             created_at=self._core.now(),
             image_id=image.id,
-            image_source=self._images.source(image, spec.image),
+            image_source=image.source(spec.image),
             endpoints=places,
         )
         record = self._add(record)
         self._lifecycle.publish(record, "create")
-        return Created(record.id, (*warnings, *self._names.warnings(record), *self._workloads.companions.warnings(record)))
+        told = (self._images.warnings(spec, image), self._names.warnings(record), self._workloads.companions.warnings(record))
+        return Created(record.id, (*warnings, *chain.from_iterable(told)))
 
     def _with_workload(self, spec: ContainerSpec) -> ContainerSpec:
         if spec.workload == "inside":

@@ -59,7 +59,8 @@ class Core:
     ``now`` and ``new_id`` (64 hex digits) are arguments, so that tests can decide them. ``publish_on`` are the addresses
     of this machine that ports are published on where the client names none, ``gateway`` is the one for clients elsewhere.
     Without an ``inspector`` no registry is asked. ``platform`` is that of the nodes, as in ``linux/amd64``; ``own_images``
-    tells of what they have without any registry.
+    tells of what they have without any registry. ``account_secrets`` are the names of the pull secrets that pods get from
+    their service account.
     ``warnings`` are what a user should know of the cluster itself.
     """
 
@@ -92,3 +93,4 @@ class Core:
     platform: str = "linux/amd64"
     logins: Logins = field(default_factory=Logins)
     own_images: OwnImages = lambda _: None
+    account_secrets: Callable[[], Sequence[str]] = tuple

@@ -6,7 +6,7 @@ from kubedock.domain.status import status
 from kubedock.engine.core import Core
 from kubedock.engine.executing import Executing
 from kubedock.engine.lifecycle import Lifecycle
-from kubedock.errors import Conflict, InvalidParameter, NoSuchContainer, NoSuchExec, NotImplemented, NotRunning
+from kubedock.errors import InvalidParameter, NoSuchContainer, NoSuchExec, NotImplemented, NotRunning, Restarting
 
 PRIVILEGED = (
     "a privileged exec is not supported: Kubernetes gives an exec its container's rights; create the container with --privileged"
@@ -21,15 +21,14 @@ class Execs:
         self._execs = core.sessions.execs
 
     def create(self, ref: str, spec: ExecSpec) -> str:
-        """A new exec, not started; its id. NoSuchContainer, NotRunning, NotImplemented."""
+        """A new exec, not started; its id. NoSuchContainer, NotRunning, Restarting, NotImplemented."""
         if not spec.argv or not spec.argv[0]:
             raise InvalidParameter("No exec command specified")
-        container_id = self._core.containers.find(ref).id
-        self._require_running(container_id)
-        record = self._core.containers.find(container_id)
+        record = self._core.containers.find(ref)
+        self._require_running(record)
         if spec.privileged and not record.spec.security.privileged:
             raise NotImplemented(PRIVILEGED)
-        made = Exec(self._core.new_id(), record.id, spec)
+        made = Exec(self._core.new_id(), record.id, spec, user=_user(record, spec))
         self._execs.add(made)
         if self._core.containers.get(record.id) is None:  # removed meanwhile: nobody else would forget it
             self._execs.forget(record.id)
@@ -38,11 +37,15 @@ class Execs:
         return made.id
 
     def start(self, exec_id: str, start: ExecStart) -> Executing | None:
-        """Begin; None for a detached one, which runs by itself. NoSuchExec, NotRunning, Conflict for a second start.
+        """Begin; None for a detached one, which runs by itself. NoSuchExec, NotRunning, Restarting, Conflict for a second start.
 
-        What is returned must be run: the exec counts as running from now on.
+        What is returned must be run: the exec counts as running from now on. What keeps a detached one from beginning is
+        raised, where that is known at once.
         """
-        self._require_running(self._execs.find(exec_id).container_id)
+        record = self._core.containers.get(self._execs.find(exec_id).container_id)
+        if record is None:  # removed meanwhile: soon nobody knows the exec either
+            raise NoSuchExec(exec_id)
+        self._require_running(record)
         claimed = self._execs.claim(exec_id)
         if start.size is not None:
             self._execs.terminal(exec_id).resize(start.size)
@@ -50,7 +53,7 @@ class Execs:
         executing = Executing(self._core, claimed, self._ended, tty=start.tty)
         if not start.detach:
             return executing
-        self._core.tasks.submit(f"exec {exec_id[:12]}", executing.alone)
+        executing.detached()
         return None
 
     def resize(self, exec_id: str, *, height: int, width: int) -> None:
@@ -67,7 +70,7 @@ class Execs:
 
     def begun(self, record: ContainerRecord, spec: ExecSpec) -> Exec:
         """One that kubedock runs itself: it is shown and told of as any other, and runs from now on."""
-        made = Exec(self._core.new_id(), record.id, spec, started=True)
+        made = Exec(self._core.new_id(), record.id, spec, started=True, user=_user(record, spec))
         self._execs.add(made)
         self._tell(made, f"exec_create: {spec.shown}")
         self._tell(made, f"exec_start: {spec.shown}")
@@ -80,14 +83,11 @@ class Execs:
 
     # --- what they have in common ----------------------------------------------------------------------------------
 
-    def _require_running(self, container_id: str) -> None:
-        record = self._core.containers.get(container_id)
-        if record is None:
-            raise NoSuchExec(container_id)
-        if record.restarting:
-            raise Conflict(f"Container {record.id} is restarting, wait until the container is running")
-        observed = self._core.watcher.observed(record.short_id, record.run)
-        if record.started_at is None or not record.alive or not status(record, observed).running:
+    def _require_running(self, record: ContainerRecord) -> None:
+        now = status(record, self._core.watcher.observed(record.short_id, record.run))
+        if now.state == "restarting":
+            raise Restarting(f"Container {record.id}")
+        if record.started_at is None or not record.alive or not now.running:
             raise NotRunning(record.id)
 
     def _ended(self, ended: Exec, exit_code: int) -> None:
@@ -98,3 +98,7 @@ class Execs:
         record = self._core.containers.get(told.container_id)
         if record is not None:
             self._lifecycle.publish(record, action, execID=told.id, **attributes)
+
+
+def _user(record: ContainerRecord, spec: ExecSpec) -> str:
+    return spec.user or str(record.spec.asked.get("User") or "")

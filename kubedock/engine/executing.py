@@ -1,17 +1,20 @@
 """One exec that was started: its connection to the cluster, with a client at the other end or without."""
 
 import logging
+import select
 import time
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 
 from kubedock.cluster import Channels
 from kubedock.cluster.protocol import ERROR, STDERR, STDIN, STDOUT
 from kubedock.domain.exec import Exec, Wrapped, wrapped
-from kubedock.domain.status import COMMAND_NOT_FOUND, COMMAND_NOT_RUNNABLE, KILLED
+from kubedock.domain.status import KILLED
 from kubedock.engine.core import Core
-from kubedock.errors import KubedockError, NotFound, NotRunning
+from kubedock.errors import InvalidParameter, KubedockError, NotFound, NotRunning, System
+from kubedock.notstarted import COMMAND_NOT_FOUND, COMMAND_NOT_RUNNABLE, RUNTIME, lacks, start_code
 from kubedock.streams.cancel import Cancel
-from kubedock.streams.channels import RUNTIME, ExitStatus, exit_status
+from kubedock.streams.channels import ExitStatus, exit_status
 from kubedock.streams.pump import Client, Pump, send_size
 
 logger = logging.getLogger(__name__)
@@ -19,7 +22,12 @@ logger = logging.getLogger(__name__)
 UNKNOWN = 255
 """The exit code where the connection broke: what the command did is not known."""
 LOST = "kubedock: the connection to the exec broke: its exit code is not known"
-RELATIVE = f"{RUNTIME}: exec failed: unable to start container process: Cwd must be an absolute path: unknown"
+AT_ONCE = 0.2
+"""Seconds within which a detached command that cannot begin is told as an error of its start. Nothing in Kubernetes says
+that a command has begun: each that is silent costs its client this time, and a runtime fails within some 50 ms."""
+ENOUGH = 4096
+"""So many bytes of what is written in that time are kept: a refusal is shorter."""
+RELATIVE = f"{RUNTIME}: exec failed: Cwd must be an absolute path: unknown"
 NO_PROGRAMS = (
     f'{RUNTIME}: exec failed: unable to start container process: exec: "%s": executable file not found in $PATH:'
     " kubedock does Ryuk's work itself, there is no program in this container"
@@ -31,8 +39,12 @@ Batch = Sequence[tuple[int, bytes]]
 Encode = Callable[[int, bytes], bytes]
 
 
+class NoProgram(InvalidParameter):
+    """There is nothing in the container that could be run."""
+
+
 class Executing:
-    """It was claimed: call one of ``serve``, ``batches`` and ``alone``, then ``close`` whatever happens.
+    """It was claimed: call one of ``serve``, ``batches`` and ``detached``, then ``close`` whatever happens.
 
     Whoever attaches, the command runs to its end: where the client leaves, the output is read and dropped.
     """
@@ -49,21 +61,23 @@ class Executing:
     def close(self) -> None:
         """The client was gone before it was attached: the command runs all the same."""
         if not self._begun:
-            self.alone()
+            with suppress(KubedockError):
+                self._open_alone()
+                self._leave()
 
     def serve(self, client: Client, encode: Encode, cancel: Cancel) -> bytes:
         """Be attached to a client until the command ends or the client leaves; what is left to send.
 
         The exit code stands before the last output is sent.
         """
-        said = self._open()
-        channels = self._channels
-        if channels is None:
-            return encode(STDOUT, said)
+        try:
+            channels = self._open()
+        except KubedockError as error:
+            return encode(STDOUT, _line(str(error)))
         pump = Pump(channels, cancel)
         spec = self._exec.spec
         try:
-            self._terminal.connect(lambda size: pump.resize(*size))
+            self._follow_size(pump.resize)
             end = pump.run(
                 client, lambda channel, data: self._taken(channel, data, encode), self._end_input if spec.stdin else None
             )
@@ -75,14 +89,14 @@ class Executing:
 
     def batches(self, cancel: Cancel) -> Generator[Batch, None, None]:
         """The output alone, for a client that has no other way back; its input is at its end."""
-        said = self._open()
-        channels = self._channels
-        if channels is None:
-            yield ((STDOUT, said),)
+        try:
+            channels = self._open()
+        except KubedockError as error:
+            yield ((STDOUT, _line(str(error))),)
             return
         pump = Pump(channels, cancel)
         try:
-            self._terminal.connect(lambda size: pump.resize(*size))
+            self._follow_size(pump.resize)
             self._end_input()
             yield ()
             for batch in pump.batches():
@@ -95,47 +109,88 @@ class Executing:
             self._leave()
             pump.close()
 
-    def alone(self) -> None:
-        """Without a client."""
-        said = self._open()
-        if said:
-            logger.warning("exec %s: %s", self._exec.id[:12], said.decode(errors="replace").strip())
-        channels = self._channels
-        if channels is not None:
-            self._terminal.connect(lambda size: send_size(channels, *size))
+    def detached(self) -> None:
+        """Without a client. What keeps the command from beginning is raised, as far as it is known AT_ONCE."""
+        channels = self._open_alone()
+        try:
+            failure = self._failure(channels, time.monotonic() + AT_ONCE)
+        finally:
             self._leave()
+        if failure is not None:
+            raise failure
 
     # --- begin and end -------------------------------------------------------------------------------------------
 
-    def _open(self) -> bytes:
-        """Connect. What has to be said where that fails; then it has ended."""
+    def _open(self) -> Channels:
+        """Connect. An error is what the client is told: the exec has ended then."""
         self._begun = True
-        spec, identity = self._exec.spec, self._exec.container_id
         try:
-            if spec.working_dir and not spec.working_dir.startswith("/"):
-                self._end(COMMAND_NOT_RUNNABLE)
-                return _line(RELATIVE)
-            record = self._core.containers.find(identity)
-            observed = self._core.watcher.observed(record.short_id, record.run)
-            if not record.alive or observed is None or observed.deleted:
-                raise NotRunning(identity)
-            asked = record.spec
-            if asked.workload == "inside":
-                self._end(COMMAND_NOT_FOUND)
-                return _line(NO_PROGRAMS % spec.argv[0])
-            self._wrapped = wrapped(spec, user=asked.user, group=asked.group, working_dir=asked.working_dir)
-            self._channels = self._core.cluster.exec(observed.pod, self._wrapped.argv, stdin=spec.stdin, tty=spec.tty)
-        except (NotFound, NotRunning):
+            self._channels = channels = self._connected()
+        except (NotFound, NotRunning) as error:
             self._end(KILLED)
-            return _line(str(NotRunning(identity)))
+            raise NotRunning(self._exec.container_id) from error
         except KubedockError as error:
             logger.warning("exec %s: %s", self._exec.id[:12], error)
-            self._end(COMMAND_NOT_RUNNABLE)
-            return _line(str(error))
+            self._end(COMMAND_NOT_FOUND if isinstance(error, NoProgram) else COMMAND_NOT_RUNNABLE)
+            raise
         except BaseException:
             self._end(UNKNOWN)
             raise
-        return b""
+        return channels
+
+    def _open_alone(self) -> Channels:
+        """The same without a client: the terminal keeps the size that it is given now, and there is no input."""
+        channels = self._open()
+        self._follow_size(lambda height, width: send_size(channels, height, width))
+        self._terminal.disconnect()
+        self._end_input()
+        return channels
+
+    def _connected(self) -> Channels:
+        spec, identity = self._exec.spec, self._exec.container_id
+        if spec.working_dir and not spec.working_dir.startswith("/"):
+            raise InvalidParameter(RELATIVE)
+        record = self._core.containers.find(identity)
+        observed = self._core.watcher.observed(record.short_id, record.run)
+        if not record.alive or observed is None or observed.deleted:
+            raise NotRunning(identity)
+        asked = record.spec
+        if asked.workload == "inside":
+            raise NoProgram(NO_PROGRAMS % spec.argv[0])
+        self._wrapped = wrapped(spec, user=asked.user, group=asked.group, working_dir=asked.working_dir)
+        return self._core.cluster.exec(observed.pod, self._wrapped.argv, stdin=spec.stdin, tty=spec.tty)
+
+    def _failure(self, channels: Channels, deadline: float) -> KubedockError | None:
+        """Wait for the end of a command that does not begin, until the deadline at most; why it did not."""
+        poll = select.poll()
+        said = b""
+        while True:
+            for channel, data in channels.receive():
+                if channel == ERROR:
+                    return self._not_begun(data, said)
+                said = (said + data)[:ENOUGH]
+            channels.flush()
+            begun = bool(said) and not self._wrapped.checked  # what was written is the command's own
+            if begun or channels.eof or (left := deadline - time.monotonic()) <= 0:
+                return None
+            poll.register(channels.fileno(), select.POLLIN | (select.POLLOUT if channels.unsent else 0))
+            if not channels.pending():
+                poll.poll(left * 1000)
+
+    def _not_begun(self, data: bytes, said: bytes) -> KubedockError | None:
+        """Note the end that a Status tells. An error where the command has not even begun, of the kind that moby gives."""
+        found, shown = exit_status(data), self._status(data)
+        self._end(shown.code)
+        if found.container_gone:
+            return NotRunning(self._exec.container_id)
+        if found.message:
+            return System(shown.message) if start_code(found.message) is None else InvalidParameter(shown.message)
+        return self._wrapped.refusal(said)
+
+    def _follow_size(self, resize: Callable[[int, int], None]) -> None:
+        """Pass the terminal's size on, now and when it changes. Without a terminal there is none, whatever was asked."""
+        if self._exec.spec.tty:
+            self._terminal.connect(lambda size: resize(*size))
 
     def _end_input(self) -> None:
         """Pass the end of input on. A terminal has none: there it is a character."""
@@ -150,16 +205,24 @@ class Executing:
         """No client any more. A command that goes on is read by the drain; its input is at its end."""
         channels = self._channels
         self._terminal.disconnect()
-        if channels is not None and self._core.sessions.execs.running(self._exec.id) and not channels.eof:
+        if channels is None:
+            return
+        runs = self._core.sessions.execs.running(self._exec.id)
+        if runs and not channels.eof:
             self._end_input()
             self._core.drain.add(channels, self._drained)
-        elif channels is not None:
+        else:
             channels.close()
+            if runs:
+                self._drained(None)
         self._channels = None
 
     def _drained(self, status: bytes | None) -> None:
         if status is not None:
-            self._end(self._status(status).code)
+            found = self._status(status)
+            if found.message:
+                logger.warning("exec %s: %s", self._exec.id[:12], found.message)
+            self._end(found.code)
         else:
             self._core.tasks.submit(f"the end of exec {self._exec.id[:12]}", lambda: self._end(self._broken()))
 
@@ -186,7 +249,7 @@ class Executing:
         if found.container_gone:
             return ExitStatus(KILLED, str(NotRunning(self._exec.container_id)))
         for tool, what in self._wrapped.needs:
-            if f'"{tool}": executable file not found' in found.message:
+            if lacks(found.message, tool):
                 text = f"kubedock: an exec with {what} needs a program {tool} in the image, and this image has none"
                 return ExitStatus(COMMAND_NOT_RUNNABLE, text)
         return found._replace(message=found.reason)

@@ -17,13 +17,14 @@ from kubedock.cluster.protocol import STDOUT
 from kubedock.domain.container import ContainerRecord
 from kubedock.domain.exec import Exec, ExecSpec
 from kubedock.domain.health import FAILED, SHELL, Health, Healthcheck, Output, Result, after, killing, over, pause, traced
-from kubedock.domain.status import COMMAND_NOT_RUNNABLE, KILLED
+from kubedock.domain.status import KILLED
 from kubedock.domain.units import go_duration
 from kubedock.engine.core import Core
 from kubedock.engine.execs import Execs
 from kubedock.engine.executing import UNKNOWN
 from kubedock.engine.lifecycle import Lifecycle
 from kubedock.errors import NotFound, NotRunning, Unavailable
+from kubedock.notstarted import COMMAND_NOT_RUNNABLE
 from kubedock.streams.channels import exit_status
 
 logger = logging.getLogger(__name__)

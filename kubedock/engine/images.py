@@ -5,24 +5,25 @@ canonical reference, so it is the same whenever it is pulled, by any kubedock.
 """
 
 import logging
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from kubedock.domain import filters, ids, ryuk
+from kubedock.domain import filters, ids, ryuk, units
 from kubedock.domain.container import ContainerRecord, ContainerSpec
 from kubedock.domain.event import Event
 from kubedock.domain.filters import Filters
 from kubedock.domain.image import Reference, parse, with_tag
-from kubedock.domain.imageconfig import ImageConfig, RegistryImage
+from kubedock.domain.imageconfig import RegistryImage
+from kubedock.domain.objectfilters import image_matches, narrowed
 from kubedock.domain.status import status
 from kubedock.domain.view import Image
 from kubedock.engine.core import Core
 from kubedock.engine.lookup import Lookup, OnTrust
-from kubedock.errors import Conflict, InvalidParameter, KubedockError, NoSuchImage, WrongPlatform
+from kubedock.errors import Conflict, InvalidParameter, KubedockError, WrongPlatform
 from kubedock.registry.credentials import ANONYMOUS, Credentials
 from kubedock.registry.manifests import Platform
+from kubedock.state.images import ImageStore, check_name, without
 
 logger = logging.getLogger(__name__)
 
@@ -68,12 +69,10 @@ class CannotDeleteImage(Conflict):
 class Images:
     """The use cases of images."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, store: ImageStore | None = None) -> None:
         self._core = core
         self._lookup = Lookup(core)
-        self._lock = threading.Lock()
-        self._images: dict[str, Image] = {}
-        self._refs: dict[str, str] = {}
+        self._store = store or ImageStore()
 
     # --- pulling and naming ------------------------------------------------------------------------------------
 
@@ -83,7 +82,8 @@ class Images:
         The kubelet pulls when a container starts. An image that no registry can be asked about is taken on trust.
         """
         reference = with_tag(parse(name), tag) if tag else parse(name)
-        platform = self._core.platform if platform.lower() in ANY_ARCHITECTURE else platform
+        check_name(reference)
+        platform = self._platform(platform)
         return self._pull(reference, platform, self._find(reference, platform, credentials), credentials)
 
     def _find(self, reference: Reference, platform: str, credentials: Credentials) -> RegistryImage | OnTrust:
@@ -107,7 +107,7 @@ class Images:
         if credentials:
             self._core.logins.keep(image_id, reference.registry, credentials)
         known = self._remember(reference, image_id, platform, told)
-        self._publish("pull", reference.familiar, reference.familiar_name)
+        self._publish("pull", reference.familiar, reference.familiar_name, self._store.named(reference))
         if told is not None and told.digest:
             yield Progress(f"Digest: {told.digest}")
         for warning in (found.why if isinstance(found, OnTrust) else "", _mismatch(reference.familiar, told, platform)):
@@ -118,102 +118,81 @@ class Images:
 
     def _known(self, reference: Reference, platform: str) -> RegistryImage | None:
         """What an earlier pull has found, for one that nobody can tell of now."""
-        image = self._images.get(self._refs.get(reference.familiar, ""))
+        image = self._store.named(reference)
         found = None if image is None else image.found
         return None if _mismatch(reference.familiar, found, platform) else found
 
     def _remember(self, reference: Reference, image_id: str, platform: str, found: RegistryImage | None) -> bool:
         """Whether this reference named this image already."""
-        ref = reference.familiar
+        before = self._store.named(reference)
         pinned = None if found is None or not found.digest else replace(reference, tag="", digest=found.digest)
-        with self._lock:
-            before = self._images.get(image_id)
-            if self._refs.get(ref) == image_id and (pinned is None or self._refs.get(pinned.familiar) == image_id):
-                return True
-            self._images[image_id] = before or _image(image_id, platform, found, self._source(reference, pinned), self._core.now())
-            for name in (reference,) if pinned is None else (reference, pinned):
-                self._point(name, image_id)
-            return False
+        names = [reference] if pinned is None else [reference, pinned]
+        sources = dict.fromkeys((name.stored.familiar for name in names), self._source(reference, found))
+        self._store.put(image_id, lambda known: _pulled(known, image_id, platform, found, sources), names, self._core.now())
+        self._make_room()
+        return before is not None and before.id == image_id
 
-    def _source(self, reference: Reference, pinned: Reference | None) -> str:
-        """What nodes pull: the digest that was looked at, unless they may use only what they have, by whatever name."""
-        return reference.familiar if pinned is None or self._core.defaults.pull_policy == "Never" else pinned.familiar
+    def _source(self, reference: Reference, found: RegistryImage | None) -> str:
+        """What nodes pull: the digest that was looked at, unless they may use only what they have, by whatever name.
 
-    def source(self, image: Image, ref: str) -> str:
-        """The reference by which nodes pull an image for who asks by this one: several registries may have it."""
-        if image.source in image.digests and not ids.is_prefix(ref.removeprefix("sha256:")):
-            name = parse(ref).familiar_name
-            return next((digest for digest in image.digests if parse(digest).familiar_name == name), image.source)
-        return image.source
+        Of an image for another platform than theirs it is its own manifest: they would choose another one of the index.
+        """
+        if found is None or not found.digest or self._core.defaults.pull_policy == "Never":
+            return reference.stored.familiar
+        theirs = _mismatch(reference.familiar, found, self._core.platform) is None
+        return replace(reference, tag="", digest=found.digest if theirs else found.manifest).familiar
+
+    def _make_room(self) -> None:
+        """Forget what no container uses where too many images are known: a client that asks for one pulls it again."""
+        if self._store.crowded:
+            for image in self._store.surplus(self.users()):
+                logger.info("image %s is forgotten: no container uses it, and too many are known", image.id)
+                self._delete(image)
 
     def tag(self, ref: str, *, repository: str, tag: str = "") -> None:
         """Give an image one more name; a name that another image had moves."""
-        image = self.require(ref)
         target = parse(repository)
         if target.digest:
             raise InvalidParameter("refusing to create a tag with a digest reference")
         if tag:
             target = with_tag(target, tag)
-        with self._lock:
-            self._images.setdefault(image.id, image)
-            self._point(target, image.id)
-        self._publish("tag", image.id, target.familiar)
-
-    def _point(self, reference: Reference, image_id: str) -> None:
-        """Let a reference name this image and no other."""
-        ref = reference.familiar
-        before = self._images.get(self._refs.get(ref, ""))
-        if before is not None:
-            self._images[before.id] = _without(before, ref)
-        self._refs[ref] = image_id
-        image, now = self._images[image_id], self._core.now()
-        self._images[image_id] = (
-            replace(image, digests=(*image.digests, ref))
-            if reference.digest
-            else replace(image, tags=(*image.tags, ref), tagged_at=now)
-        )
+        check_name(target)
+        image, now = self.require(ref), self._core.now()
+        image = self._store.put(image.id, lambda known: replace(known or image, tagged_at=now), [target], now)
+        self._publish("tag", image.id, target.familiar, image)
 
     # --- looking -----------------------------------------------------------------------------------------------
 
     def require(self, ref: str) -> Image:
         """By reference, id, or unique beginning of an id; NoSuchImage, which makes clients pull."""
-        bare = ref.removeprefix("sha256:")
-        with self._lock:
-            if ids.is_full(bare):
-                if f"sha256:{bare}" in self._images:
-                    return self._images[f"sha256:{bare}"]
-                raise NoSuchImage(ref)
-            shown = ref
-            if not ref.startswith("sha256:"):
-                shown = parse(ref).familiar
-                if shown in self._refs:
-                    return self._images[self._refs[shown]]
-            fitting = [i for i in self._images.values() if ids.short(i.id) and i.id.removeprefix("sha256:").startswith(bare)]
-        if not ids.is_prefix(bare) or not fitting:
-            raise NoSuchImage(shown)
-        if len(fitting) > 1:
-            raise InvalidParameter(f"image {ref} is ambiguous: several ids begin like this")
-        return fitting[0]
-
-    def config(self, spec: ContainerSpec) -> ImageConfig | None:
-        """The configuration of a container's image, None where it is not known. See ``of`` for errors."""
-        found = None if spec.workload == "inside" else self.of(spec).found
-        return None if found is None else found.config
+        return self._store.find(ref)
 
     def of(self, spec: ContainerSpec) -> Image:
         """The image of a container to be. NoSuchImage; WrongPlatform for one that was pulled for another platform."""
         image = self.require(spec.image)
-        mismatch = None if spec.platform in ANY_ARCHITECTURE else _mismatch(spec.image, image.found, spec.platform)
+        mismatch = _mismatch(spec.image, image.found, self._platform(spec.platform)) if spec.platform else None
         if mismatch is not None:
             raise mismatch
         return image
+
+    def warnings(self, spec: ContainerSpec, image: Image) -> Iterator[str]:
+        """What a new container's user should know of its image."""
+        host = self._core.platform
+        if not spec.platform and image.found is not None and _mismatch(spec.image, image.found, host) is not None:
+            yield (
+                f"The requested image's platform ({image.found.platform}) does not match the detected host platform ({host})"
+                " and no specific platform was requested"
+            )
+
+    def _platform(self, asked: str) -> str:
+        return self._core.platform if asked.lower() in ANY_ARCHITECTURE else asked
 
     def inspect(self, ref: str) -> Image:
         """See ``require``."""
         return self.require(ref)
 
     def distribution(self, ref: str, credentials: Credentials = ANONYMOUS) -> RegistryImage:
-        """What a registry has under a reference, asked now. NotFound, Unavailable; NotImplemented without an inspector."""
+        """What a registry has under a reference, asked now; see ``Lookup.require`` for errors."""
         return self._lookup.require(parse(ref), self._core.platform, credentials)
 
     def login(self, server: str, credentials: Credentials) -> None:
@@ -239,16 +218,12 @@ class Images:
             return self._delete(image)
         if users and not force and _single_repository(image):
             raise ImageInUse(ref, users[0], image)
-        with self._lock:
-            left, names = self._images[image.id], [parse(ref).familiar]
-            names += _orphans(_without(left, names[0]), parse(ref))
-            for name in names:
-                self._refs.pop(name, None)
-                left = _without(left, name)
-            self._images[image.id] = left
-        done = [Removed("Untagged", name) for name in names]
-        for _ in names:
-            self._publish("untag", image.id, image.id)
+        named = parse(ref)
+        orphans = _orphans(without(image, named.stored.familiar), named)
+        left = self._store.untag(image, [named.stored.familiar, *orphans])
+        done = [Removed("Untagged", name) for name in (named.familiar, *orphans)]
+        for _ in done:
+            self._publish("untag", image.id, image.id, image)
         if left.tags or left.digests or any(self._running(record) for record in users):
             return done
         return done + self._delete(left)
@@ -258,15 +233,13 @@ class Images:
         filters.check(wanted, filters.IMAGE_PRUNE_KEYS)
         dangling_only = filters.flag(wanted, "dangling", default=True)
         used, now = self.users(), self._core.now()
-        with self._lock:
-            images = list(self._images.values())
         done: list[Removed] = []
-        for image in images:
-            unwanted = image.id not in used and not (dangling_only and (image.tags or image.digests))
+        for image in self._store.all():
+            unwanted = image.id not in used and not (dangling_only and image.tags)
             if (
                 unwanted
                 and filters.labels_match(image.config.labels, wanted)
-                and filters.created_before(image.created_at, wanted, now)
+                and filters.created_before(image.created_at or units.LATEST, wanted, now)
             ):
                 done += self._delete(image)
         self._core.events.publish(Event("image", "prune", "", {"reclaimed": "0"}, now))
@@ -282,50 +255,55 @@ class Images:
             raise CannotDeleteImage(image, f"image is being used by stopped container {users[0].short_id}", hard=False)
 
     def _delete(self, image: Image) -> list[Removed]:
-        with self._lock:
-            gone = self._images.pop(image.id, None)
-            refs = [*gone.tags, *gone.digests] if gone is not None else []
-            for ref in refs:
-                self._refs.pop(ref, None)
+        gone = self._store.remove(image.id)
         if gone is None:
             return []
         if image.id not in self.users():
             self._core.logins.forget(image.id)
+        refs = (*gone.tags, *gone.digests)
         for _ in refs:
-            self._publish("untag", image.id, image.id)
+            self._publish("untag", image.id, image.id, gone)
         self._publish("delete", image.id, image.id)
         return [*(Removed("Untagged", ref) for ref in refs), Removed("Deleted", image.id)]
 
     def _running(self, record: ContainerRecord) -> bool:
         return status(record, self._core.watcher.observed(record.short_id, record.run)).running
 
-    def _publish(self, action: str, actor: str, name: str) -> None:
-        self._core.events.publish(Event("image", action, actor, {"name": name}, self._core.now()))
+    def _publish(self, action: str, actor: str, name: str, image: Image | None = None) -> None:
+        """Of an image that is there its labels are told as well."""
+        labels = {} if image is None else image.config.labels
+        self._core.events.publish(Event("image", action, actor, {**labels, "name": name}, self._core.now()))
+
+    def _bounds(self, wanted: Filters) -> tuple[list[datetime], list[datetime]]:
+        """What an image has to be older and newer than: moments, or the images that are named."""
+        images = {key: [self.require(ref).created_at for ref in wanted.get(key, ())] for key in ("before", "since")}
+        until = [units.parse_timestamp(text, self._core.now()) for text in wanted.get("until", ())]
+        older, newer = [*images["before"], *until], images["since"]
+        return [moment for moment in older if moment is not None], [moment for moment in newer if moment is not None]
 
     def list(self, wanted: Filters) -> list[Image]:
         """All images that match, newest first, with the names that match."""
         filters.check(wanted, filters.IMAGE_KEYS)
-        with self._lock:
-            images = list(self._images.values())
-        bounds = {key: [self.require(ref).created_at for ref in wanted.get(key, ())] for key in ("before", "since")}
-        now = self._core.now()
+        before, since = self._bounds(wanted)
         found = [
-            filters.narrowed(image, wanted)
-            for image in images
-            if filters.image_matches(image, wanted)
-            and filters.created_before(image.created_at, wanted, now)
-            and all(image.created_at < limit for limit in bounds["before"])
-            and all(image.created_at > limit for limit in bounds["since"])
+            narrowed(image, wanted)
+            for image in self._store.all()
+            if image_matches(image, wanted)
+            and all(image.created_at is not None and image.created_at < limit for limit in before)
+            and all(image.created_at is not None and image.created_at > limit for limit in since)
         ]
-        return sorted(found, key=lambda image: image.created_at, reverse=True)
+        return sorted(found, key=lambda image: image.created_at or units.EARLIEST, reverse=True)
 
 
-def _image(image_id: str, platform: str, found: RegistryImage | None, source: str, now: datetime) -> Image:
+def _pulled(known: Image | None, image_id: str, platform: str, found: RegistryImage | None, sources: Mapping[str, str]) -> Image:
+    """An image after a pull: what was found now is the news, also of one that is known. The last source is last."""
+    kept = {} if known is None else {name: source for name, source in known.sources.items() if name not in sources}
+    image = replace(known or Image(image_id, platform=platform), sources={**kept, **sources})
     if found is None:
-        return Image(image_id, (), now, platform=platform, source=source)
+        return image
     config = found.config
     shown = "/".join(part for part in (config.os, config.architecture, config.variant) if part)
-    return Image(image_id, (), config.created or now, platform=shown or platform, size=found.size, source=source, found=found)
+    return replace(image, created_at=config.created, platform=shown or platform, size=found.size, found=found)
 
 
 def _mismatch(ref: str, found: RegistryImage | None, wanted: str) -> WrongPlatform | None:
@@ -333,14 +311,6 @@ def _mismatch(ref: str, found: RegistryImage | None, wanted: str) -> WrongPlatfo
     if found is None or Platform.parse(found.platform).fits(Platform.parse(wanted)):
         return None
     return WrongPlatform(ref, str(Platform.parse(wanted)), found.platform)
-
-
-def _without(image: Image, ref: str) -> Image:
-    return replace(
-        image,
-        tags=tuple(tag for tag in image.tags if tag != ref),
-        digests=tuple(digest for digest in image.digests if digest != ref),
-    )
 
 
 def _orphans(left: Image, removed: Reference) -> list[str]:

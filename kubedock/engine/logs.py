@@ -5,11 +5,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from kubedock.domain.container import ContainerRecord
+from kubedock.domain.status import status
 from kubedock.engine.attaching import LiveOutput
 from kubedock.engine.core import Core
 from kubedock.engine.following import Batch, Follower, LogQuery
 from kubedock.engine.lifecycle import Lifecycle
-from kubedock.errors import Conflict, InvalidParameter, NotImplemented
+from kubedock.errors import InvalidParameter, NotImplemented, Restarting
 from kubedock.streams.cancel import Cancel
 
 __all__ = ["AttachQuery", "LogQuery", "Logs", "Output"]
@@ -71,8 +72,8 @@ class Logs:
             raise NotImplemented(NO_STDIN)
         if record.spec.tty and query.stream:
             raise NotImplemented(NO_TERMINAL)
-        if record.restarting:
-            raise Conflict(f"Container {record.id} is restarting, wait until the container is running")
+        if status(record, self._core.watcher.observed(record.short_id, record.run)).state == "restarting":
+            raise Restarting(f"container {ref}")
         log = LogQuery(stdout=query.stdout, stderr=query.stderr, follow=query.stream)
         release = ExitStack()
         if not query.stream:

@@ -9,9 +9,9 @@ from kubedock.background.lookups import NoAnswer
 from kubedock.domain.image import HUB, HUB_LEGACY, Reference
 from kubedock.domain.imageconfig import RegistryImage
 from kubedock.engine.core import Core
-from kubedock.errors import InvalidParameter, NotImplemented, Unavailable
+from kubedock.errors import Forbidden, InvalidParameter, NotImplemented, Unauthorized, Unavailable
 from kubedock.registry.credentials import Credentials
-from kubedock.registry.errors import Closed
+from kubedock.registry.errors import UNAUTHORIZED, Closed, Denied, Refused
 from kubedock.registry.inspector import Inspector
 from kubedock.registry.manifests import Platform
 from kubedock.registry.newest import Newest
@@ -44,14 +44,12 @@ class Lookup:
         NotFound and System with Docker's sentences, as a pull has them.
         """
         own = self._core.own_images(reference)
-        inspector, seconds = self._core.inspector, self._core.limits.inspect
+        inspector = self._core.inspector
         if own is not None or inspector is None:
             return own or OnTrust()
         try:
             return self._ask(inspector, reference, platform, credentials)
         except (Unavailable, Closed) as error:
-            if isinstance(error, NoAnswer):
-                inspector.note_silence(reference, str(error), seconds)
             why = f"image {reference.familiar} cannot be looked up ({error}): it is taken on trust: its {MISSING}"
             self._warn(reference.registry, why)
             return OnTrust(why)
@@ -62,18 +60,34 @@ class Lookup:
             logger.warning("%s", why)
 
     def require(self, reference: Reference, platform: str, credentials: Credentials) -> RegistryImage:
-        """The same where trust is no answer. NotImplemented without an inspector."""
+        """What a registry has, where trust is no answer. NotImplemented without an inspector.
+
+        NotFound, Unavailable; Unauthorized for no login or a wrong one, Forbidden for one that may not see it.
+        """
         if self._core.inspector is None:
             raise NotImplemented(OFF)
-        return self._ask(self._core.inspector, reference, platform, credentials)
+        try:
+            return self._ask(self._core.inspector, reference, platform, credentials)
+        except Closed as closed:
+            raise Unauthorized(str(closed)) from closed
+        except Denied as denied:
+            raise Forbidden(str(denied)) from denied
+        except Refused as refused:
+            if refused.code != UNAUTHORIZED:
+                raise
+            raise Unauthorized(str(refused)) from refused
 
     def _ask(self, inspector: Inspector, reference: Reference, platform: str, credentials: Credentials) -> RegistryImage:
+        """Within the time that a look-up has; a registry that does not keep to it is left alone for a while."""
         wanted, seconds = Platform.parse(platform), self._core.limits.inspect
         # It knows best what has gone wrong, and is asked to say so in time; only a name in DNS makes it late.
         in_time = seconds * IN_TIME
-        return self._core.lookups.ask(
-            (reference, platform, credentials), lambda: inspector.look(reference, wanted, in_time, credentials), seconds
-        )
+        question = (reference, platform, credentials)
+        try:
+            return self._core.lookups.ask(question, lambda: inspector.look(reference, wanted, in_time, credentials), seconds)
+        except NoAnswer as error:
+            inspector.note_silence(reference, str(error), seconds)
+            raise
 
     def login(self, server: str, credentials: Credentials) -> None:
         """Check credentials at a registry (Docker Hub where none is named). Unauthorized, Unavailable."""
@@ -84,4 +98,4 @@ class Lookup:
             raise InvalidParameter("a login needs a user name and a password")
         host = (server.partition("://")[2] or server).partition("/")[0] or HUB
         host = HUB if host == HUB_LEGACY else host
-        self._core.lookups.ask(("login", host, credentials), lambda: inspector.login(host, credentials, seconds), seconds)
+        self._core.lookups.ask(("login", host, credentials), lambda: inspector.login(host, credentials, seconds * IN_TIME), seconds)

@@ -11,6 +11,7 @@ from kubedock.domain.container import ContainerRecord
 from kubedock.domain.event import Event
 from kubedock.domain.filters import Filters
 from kubedock.domain.network import PREDEFINED, Endpoint, EndpointRequest, Network, NetworkRequest
+from kubedock.domain.objectfilters import network_matches
 from kubedock.domain.status import status
 from kubedock.domain.view import ContainerView, NetworkView
 from kubedock.engine.core import Core
@@ -155,7 +156,7 @@ class Networks:
             self.publish_endpoint("connect", network, record.id)
 
     def disconnect(self, ref: str, container: str, *, force: bool) -> None:
-        """Take a container off a network."""
+        """Take a container off a network; System where it is on no such one, as Docker has no kind for that."""
         record, network = self._core.containers.find(container), self.resolve(ref)
         running = self._running(record)
         if record.spec.host_network and network.name == "host":
@@ -165,7 +166,7 @@ class Networks:
             if before.removing and not force:
                 raise _marked_for_removal(before)
             if network.id not in before.endpoints:
-                raise NotFound(f"container {before.id} is not connected to {'' if running else 'the '}network {network.name}")
+                raise System(f"container {before.id} is not connected to {'' if running else 'the '}network {network.name}")
             return replace(before, endpoints={key: e for key, e in before.endpoints.items() if key != network.id})
 
         self._update(record, change)
@@ -253,7 +254,7 @@ class Networks:
         filters.check(wanted, filters.NETWORK_KEYS)
         views = self._views()
         found = (self._view(network, views) for network in self._core.networks.list())
-        return [view for view in found if filters.network_matches(view.network, wanted, used=bool(view.members))]
+        return [view for view in found if network_matches(view.network, wanted, used=bool(view.members))]
 
 
 def subnets(network: Network) -> Iterator[IPv4Network | IPv6Network]:

@@ -47,6 +47,7 @@ class Archive:
 
 
 def stat_of(entry: tar.Entry, name: str, target: str = "") -> FileStat:
-    """What an archive's header tells of a file."""
+    """What an archive's header tells of a file. A directory's size it does not tell; a link's is that of its text, as for lstat."""
     mtime = min(max(entry.mtime, 0), LATEST)
-    return FileStat(name, entry.size, entry.st_mode, datetime.fromtimestamp(mtime, UTC), target)
+    size = len(entry.link.encode("utf-8", "surrogateescape")) if entry.kind == tar.SYMLINK else entry.size
+    return FileStat(name, size, entry.st_mode, datetime.fromtimestamp(mtime, UTC), target)

@@ -22,8 +22,9 @@ from kubedock.errors import (
     NotRunning,
     Unavailable,
 )
+from kubedock.notstarted import COMMAND_NOT_FOUND
 from kubedock.streams.cancel import Cancel, Wakeup
-from kubedock.streams.channels import NOT_FOUND, ExitStatus, exit_status
+from kubedock.streams.channels import ExitStatus, exit_status
 
 HIGH = 1 << 20
 """Bytes that may wait to be sent."""
@@ -162,7 +163,7 @@ def ending(program: ImageProgram, place: Place) -> KubedockError:
         return Unavailable(BROKEN)
     if status.container_gone:
         return NotRunning(place.container_id)
-    if status.code == NO_TAR or (status.code == NOT_FOUND and status.message):
+    if status.code == NO_TAR or (status.code == COMMAND_NOT_FOUND and status.message):
         return NotImplemented(NO_TOOLS)
     if status.code == ABSENT:
         return FileNotFound(place.asked, place.ref)

@@ -1,7 +1,7 @@
-"""The logins in the namespace's image pull secrets, for look-ups: those that the settings name."""
+"""The logins in the namespace's image pull secrets, for look-ups: those of the settings, then of the pods' account."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from kubedock.cluster import Cluster
 from kubedock.domain.image import Reference
@@ -15,14 +15,19 @@ logger = logging.getLogger(__name__)
 class PullSecrets:
     """See registry.credentials.Source. They are read for each look-up that comes so far: a Secret may change."""
 
-    def __init__(self, cluster: Cluster, names: Sequence[str]) -> None:
-        self._cluster, self._names = cluster, names
+    def __init__(self, cluster: Cluster, names: Sequence[str], account: Callable[[], Sequence[str]] = tuple) -> None:
+        """``account`` tells the names of those that pods get anyway; it is asked where none of the others fits."""
+        self._cluster, self._names, self._account = cluster, names, account
         self._complaints: dict[str, str] = {}
 
     def __call__(self, reference: Reference) -> Credentials | None:
         """The first that fits. A Secret that cannot be read is none, which is logged once."""
-        found = (from_auths(self._read(name), reference) for name in self._names)
+        found = (from_auths(self._read(name), reference) for name in self._all())
         return next((login for login in found if login), None)
+
+    def _all(self) -> Iterator[str]:
+        yield from self._names
+        yield from (name for name in self._account() if name not in self._names)
 
     def _read(self, name: str) -> dict[str, object]:
         try:

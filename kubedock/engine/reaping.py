@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from kubedock.domain import ryuk
+from kubedock.domain import ryuk, units
 from kubedock.domain.filters import Filters
 from kubedock.engine.containers import Containers, ListQuery
 from kubedock.engine.core import Core
@@ -14,9 +14,6 @@ from kubedock.engine.networks import Networks
 from kubedock.engine.ryuk import KINDS, Looked, Removed, Say, Thing
 from kubedock.engine.volumes import Volumes
 from kubedock.errors import KubedockError, NotFound
-
-NEW = timedelta(seconds=1)
-"""What is younger shows that somebody is still at work."""
 
 
 class _Candidate(NamedTuple):
@@ -32,9 +29,9 @@ class Reaping:
         self._core = core
         self._containers, self._networks, self._volumes, self._images = containers, networks, volumes, images
 
-    def look(self, wanted: Iterable[ryuk.Filters], say: Say) -> Looked:
+    def look(self, wanted: Iterable[ryuk.Filters], say: Say, *, offset: float) -> Looked:
         """What matches one of the filters. A kind that has no such filter is left out, which is logged."""
-        limit, failed = self._core.now() - NEW, False
+        limit, failed = self._core.now() + timedelta(seconds=offset), False
         found: dict[Thing, bool] = {}
         asked = [dict(filters) for filters in wanted]
         for kind in KINDS:
@@ -78,7 +75,7 @@ class Reaping:
                     yield _Candidate(volume.name, volume.created_at, volume.labels)
             case "image":
                 for image in self._images.list(filters):
-                    yield _Candidate(image.id, image.created_at, {})
+                    yield _Candidate(image.id, image.created_at or units.EARLIEST, image.config.labels)
 
     def _remove(self, thing: Thing) -> None:
         match thing.kind:

@@ -4,11 +4,13 @@ A connection is served in its own thread; timers and removals are tasks. Each ti
 whatever happens meanwhile (a client comes, the last one leaves, a signal) begins a new turn, and the timer means nothing.
 """
 
+import math
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, Protocol
 
 from kubedock.domain import ryuk
@@ -22,7 +24,7 @@ STARTED = "kubedock does Ryuk's work itself, without a pod: Started!"
 MOST_FILTERS = 4096
 CHUNK = 16 * 1024
 AGAIN_SECONDS = 1.0
-"""So long after something new was seen it is looked again, and what could not be removed is tried again."""
+"""So long after a removal that failed it is tried again."""
 SIGNALS = ("TERM", "INT")
 """The signals that it handles; as process 1 of its container it would not hear of others."""
 
@@ -36,7 +38,7 @@ class Thing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What is to be removed, in the order of removal. ``new`` is too young for that; ``failed``: not all could be listed."""
+    """What is to be removed, in the order of removal. ``new`` is too young for that; ``failed``: it is not all there is."""
 
     things: tuple[Thing, ...]
     new: tuple[Thing, ...] = ()
@@ -66,8 +68,8 @@ class Later(Protocol):
 class Reaper(Protocol):
     """Finds and removes (``engine.reaping.Reaping``)."""
 
-    def look(self, wanted: Iterable[ryuk.Filters], say: Say) -> Looked:
-        """What matches one of the filters."""
+    def look(self, wanted: Iterable[ryuk.Filters], say: Say, *, offset: float) -> Looked:
+        """What matches one of the filters; what was made after ``offset`` seconds from now is new."""
 
     def remove(self, things: Iterable[Thing], say: Say) -> Removed:
         """One try for each."""
@@ -76,8 +78,19 @@ class Reaper(Protocol):
 class Ryuk:
     """Start it once; it calls ``ended(exit code)`` unless it is closed before."""
 
-    def __init__(self, settings: ryuk.Settings, reaper: Reaper, say: Say, later: Later, ended: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        settings: ryuk.Settings,
+        reaper: Reaper,
+        say: Say,
+        later: Later,
+        ended: Callable[[int], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``clock`` tells seconds from any moment on."""
         self._settings, self._reaper, self._say, self._later, self._ended = settings, reaper, say, later, ended
+        self._clock, self._deadline = clock, math.inf
         self._lock = threading.Lock()
         self._phase: Literal["open", "closing", "reaping", "over"] = "open"
         self._clients = self._turn = 0
@@ -94,6 +107,8 @@ class Ryuk:
             reconnection_timeout=f"{told.reconnection_timeout:g}s",
             shutdown_timeout=f"{told.shutdown_timeout:g}s",
             remove_retries=told.remove_retries,
+            retry_offset=f"{told.retry_offset:g}s",
+            changes_retry_interval=f"{told.changes_retry_interval:g}s",
             port=told.port,
         )
         self._say("INFO", "Started", address=f"[::]:{told.port}")
@@ -103,11 +118,12 @@ class Ryuk:
         self._check_later(turn, told.connection_timeout)
 
     def signal(self, name: str) -> None:
-        """TERM and INT: no further client; remove when the last one leaves, or without waiting for it very long."""
+        """TERM and INT: no further client; remove when the last one has left and nothing is new, or else when the time is over."""
         with self._lock:
             if name not in SIGNALS or self._phase != "open":
                 return
             self._phase, clients, turn = "closing", self._clients, self._next_turn()
+            self._deadline = self._clock() + self._settings.shutdown_timeout
         self._say("INFO", "signal received", clients=clients, shutdown_timeout=f"{self._settings.shutdown_timeout:g}s")
         self._check_later(turn, self._settings.shutdown_timeout if clients else 0.0)
 
@@ -188,12 +204,17 @@ class Ryuk:
             if not self._is_due(turn):
                 return
             clients, filters = self._clients, tuple(self._filters)
+            late = self._clock() >= self._deadline
         self._say("WARN" if clients else "INFO", "prune check", clients=clients)
-        looked = self._reaper.look(filters, self._say)
+        looked = self._reaper.look(filters, self._say, offset=self._settings.retry_offset)
         if looked.new:
-            self._say("WARN", "change detected, waiting again", error=f"{len(looked.new)} created after the check began")
-            self._check_later(turn, AGAIN_SECONDS)
-            return
+            news = f"{len(looked.new)} created after the check began"
+            if not late:
+                self._say("WARN", "change detected, waiting again", error=news)
+                self._check_later(turn, self._settings.changes_retry_interval)
+                return
+            self._say("WARN", "shutdown timeout reached, forcing prune", error=news)
+            looked = replace(looked, failed=True)
         with self._lock:
             if not self._is_due(turn):
                 return

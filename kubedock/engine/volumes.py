@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from kubedock.domain import filters, ids
 from kubedock.domain.event import Event
 from kubedock.domain.filters import Filters
+from kubedock.domain.objectfilters import volume_matches
 from kubedock.domain.volume import Volume
 from kubedock.engine.core import Core
 from kubedock.errors import Conflict, InvalidParameter, NoSuchVolume, NotFound, NotImplemented
@@ -118,7 +119,7 @@ class Volumes:
         """All volumes that match."""
         filters.check(wanted, filters.VOLUME_KEYS)
         used = self.users()
-        return [v for v in self._core.volumes.list() if filters.volume_matches(v, wanted, used=v.name in used)]
+        return [v for v in self._core.volumes.list() if volume_matches(v, wanted, used=v.name in used)]
 
 
 def _check_name(name: str) -> None:

@@ -22,7 +22,7 @@ from kubedock.engine.pods import pod_of
 from kubedock.engine.segments import open_log
 from kubedock.errors import Forbidden, KubedockError, NotFound, Unavailable
 from kubedock.kube import labels
-from kubedock.kube.manifest import deployment_manifest, pod_manifest
+from kubedock.kube.manifest import PodDefaults, deployment_manifest, pod_manifest
 from kubedock.kube.observe import rejection
 from kubedock.kube.security import is_pod_security_denial
 from kubedock.state.archive import Segment
@@ -85,7 +85,8 @@ class Workloads:
         return True
 
     def _post(self, record: ContainerRecord, *, restricted: bool) -> None:
-        defaults = replace(self._core.defaults, pod_security="restricted") if restricted else self._core.defaults
+        defaults = self._defaults(record)
+        defaults = replace(defaults, pod_security="restricted") if restricted else defaults
         if record.spec.workload == "inside":
             self.inside.begin(record)
             return
@@ -95,6 +96,13 @@ class Workloads:
             self._core.cluster.create("Deployment", deployment_manifest(record, defaults, names, kept))
         else:
             self._core.watcher.expect(self._core.cluster.create("Pod", pod_manifest(record, defaults, names, kept)))
+
+    def _defaults(self, record: ContainerRecord) -> PodDefaults:
+        """The settings for its pod. Kubernetes adds the account's pull secrets to a pod that has none, so we do to others."""
+        defaults = self._core.defaults
+        if not record.with_login and not defaults.image_pull_secrets:
+            return defaults
+        return replace(defaults, image_pull_secrets=(*defaults.image_pull_secrets, *self._core.account_secrets()))
 
     def pod_of(self, record: ContainerRecord) -> str | None:
         """The pod that runs the record's run, as far as it is known."""

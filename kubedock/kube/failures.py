@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 
 from kubedock.domain import image
-from kubedock.domain.status import COMMAND_NOT_FOUND, COMMAND_NOT_RUNNABLE, Failure
+from kubedock.domain.status import Failure
 from kubedock.errors import InvalidParameter
+from kubedock.notstarted import COMMAND_NOT_FOUND, start_code
 
 START_FAILED = 128
 """Docker's exit code of a start that failed for any other reason."""
@@ -22,13 +23,17 @@ _DENIED = re.compile(r"denied|unauthorized|forbidden|insufficient_scope|authoriz
 _MISSING = re.compile(r"not found|manifest unknown|name unknown|NotFound\b", re.IGNORECASE)
 _NO_HOST = re.compile(r"no such host|server misbehaving|dial tcp|i/o timeout|x509:", re.IGNORECASE)
 _RPC = re.compile(r"^(?:Failed to pull image \"[^\"]*\": )?(?:rpc error: code = \w+ desc = )?")
+_WRAPPING = re.compile(
+    r"^(?:(?:failed to pull and unpack image|failed to resolve reference|failed to resolve image) \"[^\"]*\": )*"
+    r"(?:pull access denied, repository does not exist or may require authorization(?:: |$)(?:server message: )?)?"
+)
+_THAT_MISSING = re.compile(r"(\S+): not found")
+_LONGEST = 512
 _BACK_OFF = re.compile(r"^Back-off pulling image \"[^\"]*\"(?:: \w+)?(?:: )?")
 _BAD_NAME = re.compile(r"(invalid reference format.*)", re.DOTALL)
 _POD = re.compile(r" \(pod: \".*?\", container: [^)]*\)")
 _TRANSIENT = re.compile(r"failed to sync .* cache|context deadline exceeded|failed to reserve container name|is reserved for")
 _PREEMPTION = re.compile(r"\s*(?:no new claims to deallocate, )?preemption:.*$", re.DOTALL)
-_COMMAND_MISSING = re.compile(r"executable file .*not found|no such file or directory|system cannot find the file", re.IGNORECASE)
-_COMMAND_DENIED = re.compile(r"permission denied|is a directory", re.IGNORECASE)
 _TASK = re.compile(r"^failed to (?:create|start) containerd task(?: \"[^\"]*\")?: ")
 _CREATE_TASK = "failed to create task for container: "
 
@@ -38,6 +43,7 @@ def image_failure(reference: str, reason: str, message: str, *, causes: Sequence
 
     ``causes`` are what events told of earlier tries (older kubelets do not repeat it in the status), ``attempts`` how
     many tries have failed. What the registry says for certain is permanent at once, all else from the second try on.
+    Its sentence begins as Docker's, which clients look for, with the name that the user has written (``reference``).
     """
     if reason == "InvalidImageName":
         found = _BAD_NAME.search(message)
@@ -49,10 +55,25 @@ def image_failure(reference: str, reason: str, message: str, *, causes: Sequence
     raw = next((text for text in texts if text), "")
     if _NO_HOST.search(text) is None:
         if _DENIED.search(text):
-            return Failure("image", _denied(reference), missing=True)
+            return Failure("image", _with_cause(_denied(reference), text, reference), missing=True)
         if _MISSING.search(raw):
-            return Failure("image", _unknown(reference), missing=True)
+            return Failure("image", _with_cause(_unknown(reference), text, reference), missing=True)
     return Failure("image", text, permanent=attempts > 1 or reason == "SignatureValidationFailed")
+
+
+def _with_cause(sentence: str, text: str, reference: str) -> str:
+    """Docker's sentence, and behind it what the registry has said where that is more."""
+    said = _WRAPPING.sub("", text).strip()[:_LONGEST]
+    named = _THAT_MISSING.fullmatch(said)
+    known = said in sentence or (named is not None and _familiar(named[1]) == _familiar(reference))
+    return sentence if known else f"{sentence}: {said}"
+
+
+def _familiar(reference: str) -> str:
+    try:
+        return image.parse(reference).familiar
+    except InvalidParameter:
+        return reference
 
 
 def _denied(reference: str) -> str:
@@ -67,29 +88,20 @@ def _denied(reference: str) -> str:
 
 
 def _unknown(reference: str) -> str:
-    try:
-        name = image.parse(reference).familiar
-    except InvalidParameter:
-        name = reference
-    return f"manifest for {name} not found: manifest unknown: manifest unknown"
+    return f"manifest for {_familiar(reference)} not found: manifest unknown: manifest unknown"
 
 
 def start_failure(message: str) -> Failure:
     """A process that the runtime could not start: the runtime's text behind Docker's words, and Docker's exit code."""
     text = _TASK.sub("", message.removeprefix("Error: "))
     text = text if text.startswith(_CREATE_TASK) else _CREATE_TASK + (text or "the container runtime gave no reason")
-    code = START_FAILED
-    if _COMMAND_MISSING.search(text):
-        code = COMMAND_NOT_FOUND
-    elif _COMMAND_DENIED.search(text):
-        code = COMMAND_NOT_RUNNABLE
-    return Failure("start", text, exit_code=code)
+    return Failure("start", text, exit_code=start_code(text) or START_FAILED)
 
 
 def config_failure(reason: str, message: str) -> Failure:
     """A container that the kubelet cannot make from its manifest."""
     text = _POD.sub("", message) or reason
-    if reason == "CreateContainerError" and _COMMAND_MISSING.search(text) and "executable file" in text:
+    if reason == "CreateContainerError" and "executable file" in text and start_code(text) == COMMAND_NOT_FOUND:
         return start_failure(text)  # CRI-O looks for the program when it makes the container
     if "runAsNonRoot" in text or "is non-root" in text or "non-root policy" in text:
         text += ": the pod may not run as root (Pod Security restricted): name another user by its number"

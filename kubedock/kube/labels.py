@@ -20,6 +20,9 @@ MANAGER = "kubedock"
 NAME_ANNOTATION = "kubedock.containername"
 """The container's name when the object was made; annotations take any text, labels do not."""
 
+IMAGE_ANNOTATION = "kubedock.image"
+"""Of a pod: its container's image as the user has written it; nodes pull it by its digest."""
+
 NETWORK_ANNOTATION, NETWORK_ID_ANNOTATION = "kubedock.network", "kubedock.networkid"
 """Of a Service: the network whose containers it finds."""
 

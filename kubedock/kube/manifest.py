@@ -107,7 +107,12 @@ def _metadata(record: ContainerRecord, defaults: PodDefaults, names_held: Mappin
     under = template.pod_parts(defaults.template)["metadata"]
     return {
         "labels": {**under.get("labels", {}), **labels.run_labels(record, defaults.instance, defaults.labels), **names_held},
-        "annotations": {**under.get("annotations", {}), **defaults.annotations, labels.NAME_ANNOTATION: record.name},
+        "annotations": {
+            **under.get("annotations", {}),
+            **defaults.annotations,
+            labels.NAME_ANNOTATION: record.name,
+            labels.IMAGE_ANNOTATION: record.spec.image,
+        },
     }
 
 
@@ -152,7 +157,13 @@ def _asked(record: ContainerRecord, defaults: PodDefaults, kept: Kept) -> Json:
 def _pull_secrets(record: ContainerRecord, defaults: PodDefaults) -> tuple[str, ...]:
     """The container's own login goes first."""
     own = (_object_name(record),) if record.with_login else ()
-    return (*own, *defaults.image_pull_secrets)
+    return tuple(dict.fromkeys((*own, *defaults.image_pull_secrets)))
+
+
+def service_account(defaults: PodDefaults) -> str:
+    """The name of the account that pods run as."""
+    spec = template.pod_parts(defaults.template)["spec"]
+    return str(defaults.service_account or spec.get("serviceAccountName") or spec.get("serviceAccount") or "default")
 
 
 def _main(record: ContainerRecord, defaults: PodDefaults) -> Json:

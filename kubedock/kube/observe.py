@@ -12,7 +12,7 @@ from typing import Any
 
 from kubedock.cluster import Json
 from kubedock.domain.status import Failure, FailureKind, Observed, Terminated
-from kubedock.kube import failures
+from kubedock.kube import failures, labels
 from kubedock.kube.manifest import MAIN
 from kubedock.kube.podevents import Told, moment, path_of, told
 
@@ -45,7 +45,7 @@ def observe(pod: Json, events: Sequence[Json], *, deleted: bool = False) -> Obse
     ended = None if over and ("running" in _state(main) or newer) else _terminated(main, status)
     running = not over and ("running" in _state(main) or newer)
     started = running or ended is not None or "running" in _state(main) or known.starts > 0
-    failure = None if started else _failure(spec, status, main, known)
+    failure = None if started else _failure(metadata, spec, status, main, known)
     ready = _log_ready(main)
     return Observed(
         pod=str(metadata.get("name", "")),
@@ -172,10 +172,13 @@ def _reason(reason: str, message: str | None) -> str:
 # --- why main does not start ---------------------------------------------------------------------------------------
 
 
-def _failure(spec: Mapping[str, Any], status: Mapping[str, Any], main: Json, known: Told) -> Failure | None:
+def _failure(
+    metadata: Mapping[str, Any], spec: Mapping[str, Any], status: Mapping[str, Any], main: Json, known: Told
+) -> Failure | None:
     """Why main has not started, if something is in the way."""
-    found = _scheduling(status) or _init_failure(spec, status, known) or _waiting_failure(main, path_of(MAIN), known)
-    found = found or _told_failure(spec, known)
+    image = str((metadata.get("annotations") or {}).get(labels.IMAGE_ANNOTATION) or "")
+    found = _scheduling(status) or _init_failure(spec, status, known) or _waiting_failure(main, path_of(MAIN), known, image)
+    found = found or _told_failure(spec, known, image)
     if found is not None:
         return found
     if status.get("phase") == "Failed":
@@ -183,15 +186,15 @@ def _failure(spec: Mapping[str, Any], status: Mapping[str, Any], main: Json, kno
     return failures.trouble(known.trouble) if known.trouble else None
 
 
-def _told_failure(spec: Mapping[str, Any], known: Told) -> Failure | None:
-    """What events tell for certain before the status does, up to a second earlier."""
+def _told_failure(spec: Mapping[str, Any], known: Told, asked: str) -> Failure | None:
+    """What events tell for certain before the status does, up to a second earlier. ``asked``: see ``_waiting_failure``."""
     if known.start_failure:
         return failures.start_failure(known.start_failure)
     causes = known.causes(path_of(MAIN))
     if not causes:
         return None
     image = next((str(one.get("image", "")) for one in spec.get("containers") or [] if one.get("name") == MAIN), "")
-    found = failures.image_failure(image, "ErrImagePull", "", causes=causes, attempts=known.attempts(path_of(MAIN)))
+    found = failures.image_failure(asked or image, "ErrImagePull", "", causes=causes, attempts=known.attempts(path_of(MAIN)))
     return found if found.permanent else None
 
 
@@ -202,14 +205,17 @@ def _scheduling(status: Mapping[str, Any]) -> Failure | None:
     return None
 
 
-def _waiting_failure(container: Json, path: str, known: Told) -> Failure | None:
-    """Of a container that has not started: its image, its manifest or its process."""
+def _waiting_failure(container: Json, path: str, known: Told, asked: str = "") -> Failure | None:
+    """Of a container that has not started: its image, its manifest or its process.
+
+    ``asked`` is the image as the user wrote it, "" where that is what the pod says.
+    """
     state = _state(container)
     failed = state.get("terminated") or _last(container)
     waiting = state.get("waiting") or {}
     reason, message = str(waiting.get("reason") or ""), str(waiting.get("message") or "")
     if reason in failures.IMAGE_REASONS or reason in ("InvalidImageName", "ErrImageNeverPull"):
-        reference = str(container.get("image") or "")
+        reference = asked or str(container.get("image") or "")
         causes, attempts = known.causes(path), known.attempts(path)
         return failures.image_failure(reference, reason, message, causes=causes, attempts=attempts)
     if reason in failures.CONFIG_REASONS:

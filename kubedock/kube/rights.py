@@ -42,5 +42,13 @@ RIGHTS = (
     Right("", "secrets", ("create", "delete", "deletecollection"), "logins that come with a pull, for the nodes", optional=True),
     # can be narrowed to those Secrets by resourceNames
     Right("", "secrets", ("get",), "logins in the Secrets of --image-pull-secrets, for look-ups", optional=True, late=True),
+    Right(
+        "",
+        "serviceaccounts",
+        ("get",),
+        "the pull secrets of the pods' service account, where look-ups or pods with a login need them",
+        optional=True,
+        late=True,
+    ),
     Right("", "events", ("list", "watch"), "the sight of a start at once and the times of image pulls", optional=True),
 )

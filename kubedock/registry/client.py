@@ -10,29 +10,29 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
+from http import HTTPStatus
 from threading import Event
-from typing import NoReturn
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlencode
 
 import requests
-import urllib3
 
+from kubedock.errors import System
 from kubedock.registry.credentials import Credentials
-from kubedock.registry.endpoints import Endpoint, plain_http_allowed
-from kubedock.registry.errors import Refused, Unreachable, denied, refusal
+from kubedock.registry.endpoints import Endpoint
+from kubedock.registry.errors import OutOfTime, Refused, Unreachable, denied, refusal
 from kubedock.registry.manifests import ACCEPTED, Malformed
 from kubedock.registry.newest import Newest
 from kubedock.registry.tokens import Challenge, Tokens
+from kubedock.registry.transport import Request, Transport, body, number
 
-LARGEST_MANIFEST, LARGEST_CONFIG, LARGEST_ERROR = 4 << 20, 8 << 20, 64 << 10
-CHUNK = 64 << 10
-REDIRECTS = 5
-TOO_MANY, RETRIES, LONGEST_RETRY = 429, 2, 10.0
+LARGEST_MANIFEST = LARGEST_CONFIG = 4 << 20
+"""Bytes: what containerd and most registries take of a manifest. A configuration is of the same order, a few KiB."""
+LARGEST_ERROR = 64 << 10
+TOO_MANY, RETRIES, LONGEST_RETRY = 429, 2, 10
 """A registry that is asked too often says when to come again; more than so many seconds is not waited for."""
 
-_REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _SCHEMES_KNOWN = 1024
+_NO_LOGIN = frozenset((requests.codes.unauthorized, requests.codes.forbidden))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,199 +45,167 @@ class Answer:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is asked of whom, in whose name, and until when."""
+
+    endpoint: Endpoint
+    path: str
+    credentials: Credentials
+    deadline: float
+    accept: tuple[str, ...] = ()
+    method: str = "GET"
+
+    def request(self, base: str, authorization: str) -> Request:
+        """Of one of the endpoint's addresses."""
+        headers = {"Accept": ", ".join(self.accept)} if self.accept else {}
+        return Request(self.method, base + self.path, headers | ({"Authorization": authorization} if authorization else {}))
+
+
 class RegistryClient:
     """One for the process, used from any thread. Keeps connections, tokens, and which scheme a host speaks."""
 
     def __init__(self, insecure: Sequence[str] = (), user_agent: str = "kubedock") -> None:
         """``insecure`` are the hosts that may be spoken to without TLS or with any certificate."""
-        self._insecure = tuple(insecure)
-        self._session = requests.Session()
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.headers.update({"User-Agent": user_agent, "Accept-Encoding": "identity"})
+        self._transport = Transport(insecure, user_agent)
         self._tokens = Tokens(self._fetch_token)
         self._schemes = Newest[str, str](_SCHEMES_KNOWN)
 
     def manifest(self, endpoint: Endpoint, reference: str, credentials: Credentials, deadline: float) -> Answer:
-        """The manifest that a tag or a digest names. Refused, Unreachable, Malformed. ``deadline`` is monotonic."""
-        answer = self._get(endpoint, f"manifests/{reference}", credentials, deadline, LARGEST_MANIFEST, accept=ACCEPTED)
+        """The manifest that a tag or a digest names. Refused, Unreachable, OutOfTime, Malformed. ``deadline`` is monotonic."""
+        path = f"/v2/{endpoint.repository}/manifests/{reference}"
+        answer = self._get(_Question(endpoint, path, credentials, deadline, ACCEPTED), LARGEST_MANIFEST)
         return _checked(answer, reference if ":" in reference else answer.digest, "manifest")
 
     def head(self, endpoint: Endpoint, tag: str, credentials: Credentials, deadline: float) -> Answer:
-        """What a tag names now, without its body."""
-        return self._get(endpoint, f"manifests/{tag}", credentials, deadline, 0, accept=ACCEPTED, method="HEAD")
+        """What a tag names now, without its body. An error has no body either: a GET tells it better.
+
+        Its digest is "" where the registry does not say, or does not answer to HEAD.
+        """
+        path = f"/v2/{endpoint.repository}/manifests/{tag}"
+        request, response = self._ask(_Question(endpoint, path, credentials, deadline, ACCEPTED, "HEAD"))
+        with closing(response):
+            if response.status_code == TOO_MANY:
+                raise refusal(TOO_MANY, b"", str(request))
+            if response.status_code != requests.codes.ok:
+                return Answer(b"", "", "", 0)
+            size = number(response.headers.get("Content-Length", "")) or 0
+            return Answer(b"", response.headers.get("Content-Type", ""), _named(response), size)
 
     def config(self, endpoint: Endpoint, digest: str, credentials: Credentials, deadline: float) -> bytes:
         """A configuration."""
-        return _checked(self._get(endpoint, f"blobs/{digest}", credentials, deadline, LARGEST_CONFIG), digest, "configuration").body
+        path = f"/v2/{endpoint.repository}/blobs/{digest}"
+        return _checked(self._get(_Question(endpoint, path, credentials, deadline), LARGEST_CONFIG), digest, "configuration").body
 
     def check(self, endpoint: Endpoint, credentials: Credentials, deadline: float) -> None:
-        """Whether a registry takes these credentials. Refused where it does not."""
-        self._request("GET", self._base(endpoint, deadline) + "/v2/", endpoint, credentials, deadline, LARGEST_ERROR)
+        """Whether a registry takes these credentials, asked anew each time.
+
+        Refused where it does not, System with Docker's words where it is no registry.
+        """
+        request, response = self._ask(_Question(endpoint, "/v2/", credentials, deadline), known=False)
+        with closing(response):
+            if response.status_code in _NO_LOGIN:
+                raise refusal(response.status_code, body(request, response, LARGEST_ERROR)[:LARGEST_ERROR], str(request))
+            if response.status_code != requests.codes.ok:
+                raise System(f"login attempt to {request.url} failed with status: {_status(response.status_code)}")
 
     def close(self) -> None:
         """Let connections go."""
-        self._session.close()
+        self._transport.close()
 
     # --- one question --------------------------------------------------------------------------------------------
 
-    def _get(
-        self,
-        endpoint: Endpoint,
-        path: str,
-        credentials: Credentials,
-        deadline: float,
-        largest: int,
-        *,
-        accept: Sequence[str] = (),
-        method: str = "GET",
-    ) -> Answer:
-        url = f"{self._base(endpoint, deadline)}/v2/{endpoint.repository}/{path}"
-        return self._request(method, url, endpoint, credentials, deadline, largest, accept)
+    def _get(self, question: _Question, largest: int) -> Answer:
+        request, response = self._ask(question)
+        with closing(response):
+            return _read(request, response, largest)
 
-    def _base(self, endpoint: Endpoint, deadline: float) -> str:
-        """The endpoint's URL; of one that may be spoken to without TLS the first that answers."""
-        if len(endpoint.urls) == 1:
-            return endpoint.urls[0]
-        known = self._schemes.get(endpoint.host)
-        if known:
-            return known
-        failure: Unreachable | None = None
-        for url in endpoint.urls:
-            try:
-                self._send("GET", f"{url}/v2/", endpoint, {}, deadline).close()
-            except Unreachable as error:
-                failure = failure or error
-                continue
-            self._schemes.put(endpoint.host, url)
-            return url
-        raise failure or Unreachable(f"{endpoint.host} has no address")
+    def _ask(self, question: _Question, *, known: bool = True) -> tuple[Request, requests.Response]:
+        """The answer, to be closed, with a challenge met and the request repeated where that is asked for.
 
-    def _request(
-        self,
-        method: str,
-        url: str,
-        endpoint: Endpoint,
-        credentials: Credentials,
-        deadline: float,
-        largest: int,
-        accept: Sequence[str] = (),
-    ) -> Answer:
-        headers = {"Accept": ", ".join(accept)} if accept else {}
-        authorization = self._tokens.known(endpoint, credentials)
-        answered_challenge = False
-        retries = 0
+        ``known``: a token that has served before may serve again.
+        """
+        endpoint, credentials, deadline = question.endpoint, question.credentials, question.deadline
+        authorization = self._tokens.known(endpoint, credentials) if known else ""
+        met, retries = False, 0
         while True:
-            sent = {**headers, "Authorization": authorization} if authorization else headers
-            with closing(self._follow(method, url, endpoint, sent, deadline)) as response:
-                if response.status_code == requests.codes.unauthorized and not answered_challenge:
-                    answered_challenge = True
-                    challenge = Challenge.parse(response.headers.get("WWW-Authenticate", ""))
-                    if challenge is not None:
-                        authorization = self._tokens.get(challenge, endpoint, credentials, deadline)
-                        continue
-                if response.status_code == TOO_MANY and retries < RETRIES:
-                    retries += 1
-                    _pause(response.headers.get("Retry-After", ""), deadline)
-                    continue
-                return _read(method, url, response, largest, deadline)
+            request, response = self._first(question, authorization)
+            response = self._transport.follow(request, response, endpoint, deadline)
+            challenge = None if met else _challenge(response)
+            if challenge is not None:
+                response.close()
+                met = True
+                authorization = self._tokens.get(challenge, endpoint, credentials, deadline, keep=known)
+            elif response.status_code == TOO_MANY and retries < RETRIES:
+                response.close()
+                retries += 1
+                _pause(response.headers.get("Retry-After", ""), deadline)
+            else:
+                return request, response
 
-    def _follow(self, method: str, url: str, endpoint: Endpoint, headers: Mapping[str, str], deadline: float) -> requests.Response:
-        """The answer behind all redirects. Credentials stay with the host that they were meant for."""
-        for _ in range(REDIRECTS + 1):
-            response = self._send(method, url, endpoint, headers, deadline)
-            target = response.headers.get("Location")
-            if response.status_code not in _REDIRECTS or not target:
-                return response
-            response.close()
-            before, url = urlsplit(url), urljoin(url, target)
-            after = urlsplit(url)
-            if after.scheme not in ("http", "https") or (
-                after.scheme == "http" and not plain_http_allowed(url, endpoint, self._insecure)
-            ):
-                raise Malformed(f"it redirects to {after.scheme}://{after.netloc}, which is not allowed")
-            if (before.scheme, before.netloc) != (after.scheme, after.netloc):
-                headers = {name: value for name, value in headers.items() if name != "Authorization"}
-        raise Malformed(f"it redirects more than {REDIRECTS} times")
-
-    def _send(
-        self, method: str, url: str, endpoint: Endpoint, headers: Mapping[str, str], deadline: float, data: str | None = None
-    ) -> requests.Response:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            _late(method, url)
-        try:
-            return self._session.request(
-                method,
-                url,
-                headers=dict(headers),
-                data=data,
-                stream=True,
-                allow_redirects=False,
-                timeout=left,
-                verify=endpoint.verify,
-                auth=_no_auth,
-            )
-        except requests.Timeout:
-            _late(method, url)
-        except requests.exceptions.SSLError as error:
-            raise Unreachable(f"{_shown(method, url)}: tls: {_innermost(error)}") from error
-        except (requests.RequestException, ValueError) as error:
-            raise Unreachable(f"{_shown(method, url)}: {_innermost(error)}") from error
+    def _first(self, question: _Question, authorization: str) -> tuple[Request, requests.Response]:
+        """The answer of the first of the endpoint's addresses that speaks; it alone is asked from then on."""
+        host, urls = question.endpoint.host, question.endpoint.urls
+        spoken = self._schemes.get(host) if len(urls) > 1 else None
+        failure: Unreachable | None = None
+        for base in urls if spoken is None else (spoken,):
+            request = question.request(base, authorization)
+            try:
+                response = self._transport.send(request, question.deadline)
+            except Unreachable as error:
+                failure = error
+                continue
+            except OutOfTime as error:
+                raise failure or error from error
+            # By this status a server of TLS refuses plain HTTP: it may have been out of reach for a moment.
+            if len(urls) > 1 and response.status_code != requests.codes.bad_request:
+                self._schemes.put(host, base)
+            return request, response
+        self._schemes.forget(host)
+        raise failure or Unreachable(f"{host} has no address")
 
     def _fetch_token(
         self, url: str, endpoint: Endpoint, form: Mapping[str, str] | None, headers: Mapping[str, str], deadline: float
     ) -> bytes:
         """Ask a token service, which may be another host."""
-        parts = urlsplit(url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and plain_http_allowed(url, endpoint, self._insecure)):
-            raise Malformed(f"it sends us to {parts.scheme}://{parts.netloc} for a token, which is not allowed")
-        method = "GET" if form is None else "POST"
-        data = None if form is None else urlencode(form)
-        content = {} if form is None else {"Content-Type": "application/x-www-form-urlencoded"}
-        with closing(self._send(method, url, endpoint, {**headers, **content}, deadline, data)) as response:
-            return _read(method, url, response, LARGEST_ERROR, deadline).body
+        self._transport.check(url, endpoint, "for a token it sends us to")
+        request = Request("GET", url, headers)
+        if form is not None:
+            request = Request("POST", url, {**headers, "Content-Type": "application/x-www-form-urlencoded"}, urlencode(form))
+        response = self._transport.follow(request, self._transport.send(request, deadline), endpoint, deadline)
+        with closing(response):
+            return _read(request, response, LARGEST_ERROR).body
 
 
-def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Keeps requests from looking into ~/.netrc."""
-    return request
+def _challenge(response: requests.Response) -> Challenge | None:
+    if response.status_code != requests.codes.unauthorized:
+        return None
+    return Challenge.parse(response.headers.get("WWW-Authenticate", ""))
 
 
-def _read(method: str, url: str, response: requests.Response, largest: int, deadline: float) -> Answer:
+def _read(request: Request, response: requests.Response, largest: int) -> Answer:
     """An answer whole; an error where it is one."""
     if response.status_code >= requests.codes.bad_request:
         if "insufficient_scope" in response.headers.get("WWW-Authenticate", ""):
             raise denied()
-        body = b"" if method == "HEAD" else _body(method, url, response, LARGEST_ERROR, deadline)[:LARGEST_ERROR]
-        raise refusal(response.status_code, body, _shown(method, url))
+        raise refusal(response.status_code, body(request, response, LARGEST_ERROR)[:LARGEST_ERROR], str(request))
     if response.status_code != requests.codes.ok:
         raise Malformed(f"it answers with the status {response.status_code}")
-    content, length = response.headers.get("Content-Type", ""), response.headers.get("Content-Length", "")
-    size = int(length) if length.isdigit() else 0
-    if method == "HEAD":
-        return Answer(b"", content, _named(response), size)
+    size = number(response.headers.get("Content-Length", "")) or 0
     if size > largest:
         raise Malformed(f"it answers with {size} bytes, where at most {largest} make sense")
-    body = _body(method, url, response, largest, deadline)
-    if len(body) > largest:
+    content = body(request, response, largest)
+    if len(content) > largest:
         raise Malformed(f"it answers with more than {largest} bytes")
-    return Answer(body, content, f"sha256:{hashlib.sha256(body).hexdigest()}", len(body))
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    return Answer(content, response.headers.get("Content-Type", ""), digest, len(content))
 
 
-def _body(method: str, url: str, response: requests.Response, largest: int, deadline: float) -> bytes:
-    """Its bytes, up to the first piece beyond ``largest``."""
-    body = bytearray()
+def _status(code: int) -> str:
     try:
-        # What has come, however little: a body that drips must not outlive the deadline.
-        while len(body) <= largest and (piece := response.raw.read1(CHUNK, decode_content=False)):
-            body += piece
-            if time.monotonic() > deadline:
-                _late(method, url)
-    except urllib3.exceptions.ReadTimeoutError:
-        _late(method, url)
-    except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-        raise Unreachable(f"{_shown(method, url)}: {_innermost(error)}") from error
-    return bytes(body)
+        return f"{code} {HTTPStatus(code).phrase}"
+    except ValueError:
+        return str(code)
 
 
 def _named(response: requests.Response) -> str:
@@ -252,33 +220,8 @@ def _checked(answer: Answer, digest: str, what: str) -> Answer:
 
 
 def _pause(after: str, deadline: float) -> None:
-    seconds = float(after) if after.isdigit() else 1.0
+    seconds = number(after)
+    seconds = 1 if seconds is None else seconds
     if seconds > LONGEST_RETRY or time.monotonic() + seconds > deadline:
         raise Refused("toomanyrequests: the registry is asked too often", code="TOOMANYREQUESTS")
     Event().wait(seconds)
-
-
-def _late(method: str, url: str) -> NoReturn:
-    raise Unreachable(f"{_shown(method, url)}: context deadline exceeded")
-
-
-def _shown(method: str, url: str) -> str:
-    """As Docker names a request in its errors, without its query: that may hold a signature."""
-    return f'{method.title()} "{url.partition("?")[0]}"'
-
-
-def _innermost(error: BaseException) -> str:
-    """The cause in words: requests and urllib3 wrap it several times."""
-    text = str(error)
-    for pattern, words in (
-        (r"Connection refused", "connect: connection refused"),
-        (r"Name or service not known|nodename nor servname|Temporary failure in name resolution|getaddrinfo", "no such host"),
-        (r"No route to host", "connect: no route to host"),
-        (r"Network is unreachable", "connect: network is unreachable"),
-        (r"CERTIFICATE_VERIFY_FAILED", "failed to verify certificate"),
-        (r"WRONG_VERSION_NUMBER|wrong version number", "the server gave HTTP, not HTTPS"),
-        (r"Connection aborted|RemoteDisconnected|Connection reset", "the connection broke"),
-    ):
-        if re.search(pattern, text):
-            return words
-    return type(error).__name__

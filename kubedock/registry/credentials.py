@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kubedock.domain.image import HUB, Reference
+from kubedock.errors import InvalidParameter
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ def from_header(text: str) -> Credentials:
     """``X-Registry-Auth``: JSON in base64 of either alphabet, with or without padding.
 
     ANONYMOUS where it is empty, and where it cannot be read, as in Docker: clients send all sorts of nothing.
+    InvalidParameter for a login that cannot be used.
     """
     return from_object(_decoded(text))
 
@@ -58,7 +60,7 @@ def from_config_header(text: str, reference: Reference) -> Credentials:
 
 
 def from_object(entry: Mapping[str, Any]) -> Credentials:
-    """One entry, as Docker writes it: ``auth`` is base64 of ``user:password``."""
+    """One entry, as Docker writes it: ``auth`` is base64 of ``user:password``. InvalidParameter for what no registry takes."""
     username, password = _text(entry, "username"), _text(entry, "password")
     packed = _text(entry, "auth")
     if packed and not password:
@@ -66,10 +68,25 @@ def from_object(entry: Mapping[str, Any]) -> Credentials:
             username, _, password = base64.b64decode(packed + "=" * (-len(packed) % 4)).decode().partition(":")
         except ValueError:
             logger.warning("an entry of the registry credentials cannot be read")
-    token = _text(entry, "identitytoken")
+    token, ready = _text(entry, "identitytoken"), _text(entry, "registrytoken")
     if username == TOKEN_USER:
         username, password, token = "", "", password
-    return Credentials(username, password.rstrip("\0"), token, _text(entry, "registrytoken"))
+    if not (ready.isascii() and ready.isprintable() and " " not in ready):
+        raise InvalidParameter("invalid registry credentials: a registry token has no spaces and no characters beyond ASCII")
+    try:
+        "".join((username, password, token)).encode()
+    except UnicodeEncodeError as error:
+        raise InvalidParameter("invalid registry credentials: they are no valid text") from error
+    return Credentials(username, password.rstrip("\0"), token, ready)
+
+
+def _usable(entry: Mapping[str, Any]) -> Credentials:
+    """The same of a file or a Secret, for which nobody who asks is to blame."""
+    try:
+        return from_object(entry)
+    except InvalidParameter as error:
+        logger.warning("an entry of the registry credentials cannot be used: %s", error)
+        return ANONYMOUS
 
 
 def from_auths(auths: Mapping[str, Any], reference: Reference) -> Credentials | None:
@@ -79,7 +96,7 @@ def from_auths(auths: Mapping[str, Any], reference: Reference) -> Credentials | 
     """
     known = {_bare(key): entry for key, entry in auths.items() if isinstance(entry, Mapping)}
     wild = sorted((key for key in known if "*" in key and _fits(key, reference)), key=len, reverse=True)
-    found = (from_object(known[name]) for name in (*_names(reference), *wild) if name in known)
+    found = (_usable(known[name]) for name in (*_names(reference), *wild) if name in known)
     return next((login for login in found if login), None)
 
 
@@ -165,7 +182,7 @@ def _ask_helper(name: str, server: str) -> Credentials | None:
         return None
     if not isinstance(answer, dict):
         return None
-    found = from_object({"username": answer.get("Username"), "password": answer.get("Secret")})
+    found = _usable({"username": answer.get("Username"), "password": answer.get("Secret")})
     return found or None
 
 

@@ -22,6 +22,10 @@ class Unreachable(Unavailable):
     """A registry that could not be spoken to: nothing is known of the image."""
 
 
+class OutOfTime(Unavailable):
+    """There was no time left to ask a registry, which is not to blame for it."""
+
+
 class Refused(System):
     """A registry's no. ``code`` is the distribution API's: MANIFEST_UNKNOWN, NAME_UNKNOWN, DENIED, UNAUTHORIZED…"""
 
@@ -34,9 +38,13 @@ class Closed(System):
     """A registry that wants a login, and nobody has one here; the nodes may."""
 
 
+class Denied(NotFound):
+    """A registry that knows us and does not show this image, or has none such: it does not tell which."""
+
+
 def refusal(status: int, body: bytes, request: str) -> KubedockError:
     """The error of an answer: the registry's own code and words where it has some."""
-    code, message = _first(body)
+    code, message = _first(status, body)
     if not code:
         code, message = _CODES.get(status, ("", ""))
     if not code:
@@ -51,10 +59,11 @@ def denied() -> Refused:
     return Refused("denied: requested access to the resource is denied", code=DENIED)
 
 
-def _first(body: bytes) -> tuple[str, str]:
+def _first(status: int, body: bytes) -> tuple[str, str]:
+    """Code and message. Docker Hub's token service says ``{"details": …}`` instead."""
     try:
-        errors: Any = json.loads(body)["errors"]
-        first = errors[0]
+        whole: Any = json.loads(body)
+        first = {"code": UNAUTHORIZED, "message": whole["details"]} if status == 401 and "details" in whole else whole["errors"][0]
         code, message = first["code"], first.get("message") or ""
     except (ValueError, LookupError, TypeError, RecursionError, AttributeError):
         return "", ""
@@ -71,5 +80,5 @@ def for_pull(error: Refused, name: str, whole: str) -> KubedockError:
         case "NAME_UNKNOWN":
             return NotFound(f"repository {name} not found: {error}")
         case "DENIED":
-            return NotFound(f"pull access denied for {name}, repository does not exist or may require 'docker login': {error}")
+            return Denied(f"pull access denied for {name}, repository does not exist or may require 'docker login': {error}")
     return error

@@ -1,4 +1,7 @@
-"""Looks images up, and remembers: a configuration for good, a tag's digest for a minute, a registry's silence as well."""
+"""Looks images up, and remembers: a configuration for good, a tag's digest for a minute, a registry's silence as well.
+
+A look-up has one deadline. Each of the places that are asked has its share of what is left when its turn comes.
+"""
 
 import logging
 import time
@@ -11,16 +14,21 @@ from kubedock.errors import KubedockError, NotFound, Unauthorized, Unavailable
 from kubedock.parsing import Mirror
 from kubedock.registry import manifests
 from kubedock.registry.client import Answer, RegistryClient
+from kubedock.registry.connections import share
 from kubedock.registry.credentials import ANONYMOUS, Credentials, Source
 from kubedock.registry.endpoints import HUB_HOST, Endpoint, endpoints
-from kubedock.registry.errors import WANTS_A_LOGIN, Closed, Refused, Unreachable, for_pull
-from kubedock.registry.manifests import Malformed, Manifest, Platform
+from kubedock.registry.errors import DENIED, UNAUTHORIZED, WANTS_A_LOGIN, Closed, Refused, for_pull
+from kubedock.registry.manifests import Descriptor, Malformed, Manifest, Platform
 from kubedock.registry.newest import Newest
+from kubedock.registry.silence import Silences
 
 logger = logging.getLogger(__name__)
 
-IMAGES_KEPT, TAGS_KEPT = 1024, 4096
-TAG_SECONDS = SILENCE_SECONDS = 60.0
+IMAGES_KEPT, IMAGES_BYTES, TAGS_KEPT = 1024, 16 << 20, 4096
+"""Images are kept as far as the documents that they were read from make no more than so many bytes together."""
+TAG_SECONDS = 60.0
+INDEXES_DEEP = 2
+"""An index may name an index; one more is not followed."""
 
 
 class Untrusted(Malformed):
@@ -58,54 +66,54 @@ class Inspector:
 
     def __init__(self, client: RegistryClient, places: Places, clock: Callable[[], float] = time.monotonic) -> None:
         self._client, self.places, self._clock = client, places, clock
-        self._images = Newest[tuple[str, Platform], RegistryImage](IMAGES_KEPT)
+        self._images = Newest[tuple[str, Platform], RegistryImage](IMAGES_KEPT, IMAGES_BYTES)
         self._tags = Newest[tuple[str, str, Credentials], _Tag](TAGS_KEPT)
-        self._silent = Newest[str, tuple[float, str]](TAGS_KEPT)
-        self._answered = Newest[str, float](TAGS_KEPT)
+        self._silences = Silences(clock)
 
     def look(self, reference: Reference, platform: Platform, seconds: float, sent: Credentials = ANONYMOUS) -> RegistryImage:
         """What the registry has under a reference, asked of the mirrors first.
 
         NotFound with Docker's sentence for what is not there or must not be seen, Unreachable where nobody can tell, Closed
-        where one would need a login, Untrusted for nonsense. ``sent`` are the credentials that came with the request.
+        where one would need a login, Untrusted for nonsense, NoImage for what is something else. ``sent`` are the
+        credentials that came with the request.
         """
         deadline = time.monotonic() + seconds
         errors: list[KubedockError] = []
-        for endpoint in self.places.endpoints(reference):
+        places = self.places.endpoints(reference)
+        for index, endpoint in enumerate(places):
+            # A helper or a Secret may take its time, which is nothing that a registry is to blame for.
             who = self._who(endpoint, reference, sent)
+            speaking = [each for each in places[index + 1 :] if not self._silences.why(each.host)]
             try:
-                self._heed_silence(endpoint)
-                return self._ask(endpoint, reference, platform, who, deadline)
+                with self._silences.asking(endpoint.host, reference.canonical):
+                    return self._ask(endpoint, reference, platform, who, share(deadline, 1 + len(speaking)))
             except Refused as refused:
                 error = for_pull(refused, reference.familiar_name, reference.familiar)
                 errors.append(Closed(str(error)) if _wants_a_login(refused, endpoint, who) else error)
             except Malformed as malformed:
                 errors.append(Untrusted(endpoint.host, malformed))
-            except Unreachable as silent:
-                errors.append(silent)
-                self._remember_silence(endpoint, str(silent))
             except (Unavailable, NotFound) as other:
                 errors.append(other)
-            if not isinstance(errors[-1], Unreachable):
-                self._answered.put(endpoint.host, self._clock())
             logger.debug("%s: %s", endpoint.host, errors[-1])
         # The last one that has answered knows best: a mirror's no counts where the registry itself cannot be reached.
         raise next((error for error in reversed(errors) if not isinstance(error, Unavailable)), errors[-1])
 
     def login(self, server: str, credentials: Credentials, seconds: float) -> None:
-        """Check credentials at a registry. Unauthorized, Unreachable, Malformed."""
-        reference = Reference(server, "login")
-        endpoint = endpoints(reference, (), self.places.insecure)[-1]
+        """Check credentials at a registry. Unauthorized, Unreachable, Untrusted, System for what is no registry."""
+        endpoint = endpoints(Reference(server, ""), (), self.places.insecure)[-1]
         try:
-            self._client.check(endpoint, credentials, time.monotonic() + seconds)
+            with self._silences.asking(endpoint.host, "login"):
+                self._client.check(endpoint, credentials, time.monotonic() + seconds)
+        except Malformed as error:
+            raise Untrusted(endpoint.host, error) from error
         except Refused as error:
-            raise Unauthorized(str(error)) from error
+            if error.code in (UNAUTHORIZED, DENIED):
+                raise Unauthorized(str(error)) from error
+            raise
 
     def note_silence(self, reference: Reference, why: str, seconds: float) -> None:
-        """Somebody has waited so long in vain for this image: those that have not answered meanwhile are left alone."""
-        for endpoint in self.places.endpoints(reference):
-            if (self._answered.get(endpoint.host) or 0.0) < self._clock() - seconds:
-                self._remember_silence(endpoint, why)
+        """Somebody has waited so long in vain for this image: who is still being asked for it is left alone."""
+        self._silences.given_up(reference.canonical, why, seconds)
 
     def close(self) -> None:
         """Let connections go."""
@@ -122,8 +130,10 @@ class Inspector:
             return image
         answer = self._client.manifest(endpoint, digest or reference.digest or reference.effective_tag, who, deadline)
         self._remember(endpoint, reference, who, answer.digest)
-        image = self._images.get((answer.digest, platform)) or self._read(endpoint, reference, answer, platform, who, deadline)
-        self._images.put((answer.digest, platform), image)
+        image = self._images.get((answer.digest, platform))
+        if image is None:
+            image, size = self._read(endpoint, answer, platform, who, deadline)
+            self._images.put((answer.digest, platform), image, size)
         return image
 
     def _known(self, endpoint: Endpoint, reference: Reference, who: Credentials, deadline: float) -> str:
@@ -142,24 +152,29 @@ class Inspector:
         self._tags.put((endpoint.host, reference.canonical, who), _Tag(digest, self._clock() + TAG_SECONDS))
 
     def _read(
-        self, endpoint: Endpoint, reference: Reference, answer: Answer, platform: Platform, who: Credentials, deadline: float
-    ) -> RegistryImage:
-        found, own = manifests.parse(answer.body, answer.media_type), answer
-        platforms: tuple[str, ...] = ()
-        shown = ""
-        if not isinstance(found, Manifest):
-            platforms = tuple(str(each.platform) for each in found)
+        self, endpoint: Endpoint, answer: Answer, platform: Platform, who: Credentials, deadline: float
+    ) -> tuple[RegistryImage, int]:
+        """The image behind a manifest or an index, and how many bytes were read for it."""
+        found, own, size = manifests.parse(answer.body, answer.media_type), answer, answer.size
+        offered: list[str] = []
+        chosen: Descriptor | None = None
+        for _ in range(INDEXES_DEEP):
+            if isinstance(found, Manifest):
+                break
+            offered += [str(each.platform) for each in found if each.platform is not None]
             chosen = manifests.choose(found, platform)
             if chosen is None:
                 raise NotFound(f"no matching manifest for {platform} in the manifest list entries")
-            shown = str(chosen.platform)
             own = self._client.manifest(endpoint, chosen.digest, who, deadline)
+            size += own.size
             found = manifests.parse(own.body, own.media_type)
-            if not isinstance(found, Manifest):
-                raise Malformed("its index names an index")
-        config = manifests.parse_config(self._client.config(endpoint, found.config_digest, who, deadline))
-        shown = shown or str(Platform(config.os or "linux", config.architecture, config.variant))
-        return RegistryImage(
+        if not isinstance(found, Manifest):
+            raise Malformed("its index names an index that names an index")
+        document = self._client.config(endpoint, found.config_digest, who, deadline)
+        config = manifests.parse_config(document)
+        told = None if chosen is None else chosen.platform
+        shown = str(told or Platform(config.os or "linux", config.architecture, config.variant))
+        image = RegistryImage(
             digest=answer.digest,
             media_type=answer.media_type.partition(";")[0],
             descriptor_size=answer.size,
@@ -167,9 +182,10 @@ class Inspector:
             config_digest=found.config_digest,
             config=config,
             layers=found.layers,
-            platforms=platforms or (shown,),
+            platforms=tuple(offered) or (shown,),
             platform=shown,
         )
+        return image, size + len(document)
 
     def _who(self, endpoint: Endpoint, reference: Reference, sent: Credentials) -> Credentials:
         """A mirror is asked with what is known of the mirror itself, and never with another registry's password."""
@@ -177,21 +193,6 @@ class Inspector:
             return sent
         whose = Reference(endpoint.host, reference.repository) if endpoint.mirror else reference
         return next((found for source in self.places.sources if (found := source(whose))), ANONYMOUS)
-
-    # --- silence -------------------------------------------------------------------------------------------------
-
-    def _silence(self, endpoint: Endpoint) -> str:
-        found = self._silent.get(endpoint.host)
-        return found[1] if found is not None and found[0] > self._clock() else ""
-
-    def _heed_silence(self, endpoint: Endpoint) -> None:
-        why = self._silence(endpoint)
-        if why:
-            raise Unreachable(why)
-
-    def _remember_silence(self, endpoint: Endpoint, why: str) -> None:
-        if not self._silence(endpoint):
-            self._silent.put(endpoint.host, (self._clock() + SILENCE_SECONDS, why))
 
 
 def _wants_a_login(refused: Refused, endpoint: Endpoint, who: Credentials) -> bool:

@@ -4,13 +4,13 @@ What a registry sends is not trusted: every shape that is none of these is Malfo
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from kubedock.domain.imageconfig import HistoryEntry, ImageConfig, Layer
-from kubedock.errors import System
+from kubedock.errors import InvalidParameter, System
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -22,18 +22,53 @@ INDEXES, MANIFESTS = (OCI_INDEX, DOCKER_LIST), (OCI_MANIFEST, DOCKER_MANIFEST)
 ACCEPTED = (*INDEXES, *MANIFESTS)
 
 LARGEST_LAYER, LARGEST_NUMBER = 1 << 40, (1 << 63) - 1
+MOST_VALUES, MOST_ITEMS = 100_000, 4096
+"""Of a document, and of a list that is walked: far more than images have, and little enough to be read at once.
+
+Without a limit, three bytes of JSON become an object of hundreds."""
+SHOWN = 80
+"""So much is shown of a text that a registry has made up."""
 _HEALTH_NUMBERS = ("Interval", "Timeout", "StartPeriod", "StartInterval", "Retries")
-_OLDER_ARM = ("v8", "v7", "v6", "v5")
+
+_CONFIGS = frozenset(
+    (
+        "application/vnd.docker.container.image.v1+json",
+        "application/vnd.oci.image.config.v1+json",
+        "application/octet-stream",
+        "application/json",
+        "text/html",
+        "",
+    )
+)
+"""The types of configurations that Docker takes in its own manifests: some old registries say strange things."""
+_CLASSES = {"application/vnd.docker.plugin.v1+json": "plugin"}
+_OCI_PREFIXES = ("application/vnd.oci.image.", "application/vnd.docker.")
+
+_ARCHITECTURES = {
+    "x86_64": ("amd64", ""),
+    "x86-64": ("amd64", ""),
+    "i386": ("386", ""),
+    "aarch64": ("arm64", ""),
+    "armhf": ("arm", "v7"),
+    "armel": ("arm", "v6"),
+}
+_ARM = ("v8", "v7", "v6", "v5")
 """What a 32-bit ARM processor runs: its own variant, and those after it."""
+_ARM64_MINORS = {"v8": 9, "v9": 7}
+"""The last minor versions of 64-bit ARM; one of the ninth runs what is five minor versions above it in the eighth."""
 
 
 class Malformed(System):
     """A registry's answer that is not what the protocol says."""
 
 
+class NoImage(InvalidParameter):
+    """What a reference names is something else, such as a chart or a plugin."""
+
+
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """``linux/arm64/v8`` in parts; ``variant`` "" fits any."""
+    """``linux/arm64/v8`` in parts."""
 
     os: str = "linux"
     architecture: str = "amd64"
@@ -44,9 +79,39 @@ class Platform:
         return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 
     def fits(self, wanted: "Platform") -> bool:
-        """An image for this platform can be had by one who wants that one."""
-        same = (self.os, self.architecture) == (wanted.os, wanted.architecture)
-        return same and (not wanted.variant or _variant(self) in _variants(wanted))
+        """An image for this platform can be had by one who wants that one. Many images of ARM do not tell their variant."""
+        same = (self.os, self.normal.architecture) == (wanted.os, wanted.normal.architecture)
+        return self.normal in wanted.runs or (same and not self.variant)
+
+    @property
+    def normal(self) -> "Platform":
+        """The same platform by its one name: as containerd has it."""
+        architecture, variant = _ARCHITECTURES.get(self.architecture, (self.architecture, self.variant))
+        if variant[:1].isdigit():
+            variant = f"v{variant}"
+        variant = variant.removesuffix(".0")
+        if (architecture, variant) in (("amd64", "v1"), ("arm64", "v8")):
+            variant = ""
+        return Platform(self.os, architecture, "v7" if (architecture, variant) == ("arm", "") else variant)
+
+    @property
+    def runs(self) -> tuple["Platform", ...]:
+        """What its processor runs, the best first: what is older of its kind, and the 32-bit one's."""
+        own = self.normal
+        match own.architecture:
+            case "amd64":
+                older = [own.variant, *(f"v{number}" for number in range(_number(own.variant) - 1, 1, -1)), ""]
+                others = [("386", "")]
+            case "arm64":
+                older = _arm64(own.variant or "v8")
+                others = [("arm", variant) for variant in _ARM] if older else []
+            case "arm":
+                older = list(_ARM[_ARM.index(own.variant) :]) if own.variant in _ARM else [own.variant]
+                others = []
+            case _:
+                older, others = [own.variant], []
+        pairs = dict.fromkeys([*((own.architecture, variant) for variant in older), *others])
+        return tuple(Platform(own.os, architecture, variant).normal for architecture, variant in pairs)
 
     @classmethod
     def parse(cls, text: str) -> "Platform":
@@ -54,17 +119,32 @@ class Platform:
         parts = text.lower().split("/")
         if len(parts) == 1:
             parts = ["linux", *parts] if parts[0] not in ("linux", "windows") else [*parts, "amd64"]
-        architecture = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64"}.get(parts[1], parts[1])
-        return cls(parts[0], architecture, parts[2] if len(parts) > 2 else "")
+        architecture, variant = _ARCHITECTURES.get(parts[1], (parts[1], ""))
+        return cls(parts[0], architecture, parts[2] if len(parts) > 2 else variant)
+
+
+def _number(variant: str) -> int:
+    digits = variant.removeprefix("v")
+    return int(digits) if digits in ("2", "3", "4") else 1
+
+
+def _arm64(variant: str) -> list[str]:
+    """``v8.2`` runs v8.1 and v8; ``v9.1`` runs v9 and v8.6 as well. Empty for what is none of these."""
+    major, _, minor = variant.partition(".")
+    if major not in _ARM64_MINORS or (minor or "0") not in map(str, range(_ARM64_MINORS[major] + 1)):
+        return []
+    last = int(minor or "0")
+    own = [f"{major}.{number}" for number in range(last, -1, -1)]
+    return own if major == "v8" else [*own, *(f"v8.{number}" for number in range(min(last + 5, _ARM64_MINORS["v8"]), -1, -1))]
 
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """A manifest of an index, and the platform that it is for."""
+    """A manifest of an index, and the platform that it is for; None where the index does not say."""
 
     digest: str
     media_type: str
-    platform: Platform
+    platform: Platform | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,30 +167,34 @@ def parse(body: bytes, media_type: str) -> tuple[Descriptor, ...] | Manifest:
     if kind not in MANIFESTS and "config" not in whole:
         raise Malformed(f"its manifest is of an unknown kind: {kind or 'none'}")
     config = _mapping(whole.get("config"), "config")
-    layers = tuple(
-        Layer(_digest(each.get("digest")), _size(each.get("size")))
-        for each in (_mapping(item, "layer") for item in _list(whole.get("layers"), "layers"))
-    )
-    return Manifest(_digest(config.get("digest")), _size(config.get("size")), layers)
+    layers = [_mapping(item, "layer") for item in _list(whole.get("layers"), "layers")]
+    _check_types(kind, _text(config.get("mediaType")), (_text(each.get("mediaType")) for each in layers))
+    blobs = tuple(Layer(_digest(each.get("digest")), _size(each.get("size"))) for each in layers)
+    return Manifest(_digest(config.get("digest")), _size(config.get("size")), blobs)
+
+
+def _check_types(kind: str, config: str, layers: Iterable[str]) -> None:
+    """Charts, signatures, plugins and models live in registries, too. Docker's rules and words. NoImage."""
+    if kind == DOCKER_MANIFEST and config not in _CONFIGS:
+        raise NoImage(f'Encountered remote "{config[:SHOWN]}"({_CLASSES.get(config, "unknown")}) when fetching')
+    for media_type in (config, *layers):
+        low = media_type.lower()
+        if low.startswith("application/vnd.docker.ai."):
+            raise NoImage('AI models are not yet supported by the Engine, please use "docker model pull/run" instead')
+        if low not in _CONFIGS and not low.startswith(_OCI_PREFIXES):
+            raise NoImage(f"unsupported media type {media_type[:SHOWN]}")
 
 
 def choose(manifests: tuple[Descriptor, ...], wanted: Platform) -> Descriptor | None:
-    """The manifest for a platform: the variant asked for, then what its processor runs as well; the first of equals."""
-    fitting = [each for each in manifests if (each.platform.os, each.platform.architecture) == (wanted.os, wanted.architecture)]
-    if not wanted.variant:
-        return next(iter(fitting), None)
-    return next((each for variant in _variants(wanted) for each in fitting if _variant(each.platform) == variant), None)
+    """The manifest for a platform: the one that its processor runs best, the first of equals.
 
-
-def _variant(platform: Platform) -> str:
-    """64-bit ARM has one variant, which most images leave out."""
-    return "" if (platform.architecture, platform.variant) == ("arm64", "v8") else platform.variant
-
-
-def _variants(wanted: Platform) -> tuple[str, ...]:
-    if wanted.architecture == "arm" and wanted.variant in _OLDER_ARM:
-        return _OLDER_ARM[_OLDER_ARM.index(wanted.variant) :]
-    return (_variant(wanted),)
+    One whose platform the index does not tell may be for any, and comes last.
+    """
+    for runnable in wanted.runs:
+        for each in manifests:
+            if each.platform is not None and each.platform.normal == runnable:
+                return each
+    return next((each for each in manifests if each.platform is None), None)
 
 
 def parse_config(body: bytes) -> ImageConfig:
@@ -143,7 +227,7 @@ def config_of(whole: Mapping[str, Any]) -> ImageConfig:
         healthcheck=_healthcheck(_mapping(healthcheck, "Healthcheck")) if healthcheck else None,
         args_escaped=run.get("ArgsEscaped") is True,
         diff_ids=_words(root.get("diff_ids")) or (),
-        history=tuple(_history(item) for item in _list(whole.get("history") or [], "history")),
+        history=tuple(_history(item) for item in _list(whole.get("history") or [], "steps of history")),
     )
 
 
@@ -173,9 +257,8 @@ def _attestation(item: Any) -> bool:
 def _descriptor(item: Any) -> Descriptor:
     each = _mapping(item, "manifest")
     platform = _mapping(each.get("platform") or {}, "platform")
-    shown = Platform(
-        _text(platform.get("os")) or "linux", _text(platform.get("architecture")) or "amd64", _text(platform.get("variant"))
-    )
+    os, architecture, variant = (_text(platform.get(key)).lower() for key in ("os", "architecture", "variant"))
+    shown = Platform(os or "linux", architecture or "amd64", variant) if platform else None
     return Descriptor(_digest(each.get("digest")), _text(each.get("mediaType")), shown)
 
 
@@ -183,6 +266,9 @@ def _descriptor(item: Any) -> Descriptor:
 
 
 def _object(body: bytes, what: str) -> Mapping[str, Any]:
+    # Counted in the bytes, where it costs nothing: no value is without one of these, but for the first of a list.
+    if sum(body.count(sign) for sign in (b",", b"[", b"{")) > MOST_VALUES:
+        raise Malformed(f"its {what} has more than {MOST_VALUES} values")
     try:
         return _mapping(json.loads(body), what)
     except (ValueError, RecursionError) as error:
@@ -198,6 +284,8 @@ def _mapping(value: Any, what: str) -> Mapping[str, Any]:
 def _list(value: Any, what: str) -> list[Any]:
     if not isinstance(value, list):
         raise Malformed(f"its {what} are malformed")
+    if len(value) > MOST_ITEMS:
+        raise Malformed(f"its {what} are more than {MOST_ITEMS}")
     return value
 
 
@@ -225,7 +313,7 @@ def _digest(value: Any) -> str:
     text = _text(value)
     algorithm, colon, digits = text.partition(":")
     if not (algorithm == "sha256" and colon and len(digits) == 64 and set(digits) <= set("0123456789abcdef")):
-        raise Malformed(f"it names a digest that is none: {text[:80] or 'nothing'}")
+        raise Malformed(f"it names a digest that is none: {text[:SHOWN] or 'nothing'}")
     return text
 
 

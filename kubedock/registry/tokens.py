@@ -19,10 +19,13 @@ CLIENT = "kubedock"
 KEPT = 1024
 ALL = ""
 """Stands for all repositories of a registry: what takes passwords themselves has no others."""
-SHORTEST_LIFE, EARLY = 60.0, 10.0
-"""Seconds that a token lives by the protocol where nothing else is said, and how long before its end it is not used."""
+SHORTEST_LIFE, LONGEST_LIFE, EARLY = 60.0, 86_400.0, 10.0
+"""Seconds that a token lives by the protocol where nothing else is said, at most, and how long before its end it is not used."""
+LONGEST_HEADER = 16 << 10
+"""Characters of all challenges together; more make no sense, and are not read."""
 
-_PARAMETER = re.compile(r'([a-zA-Z_]+)="((?:[^"\\]|\\.)*)"|([a-zA-Z_]+)=([^\s,"]+)')
+_PART = re.compile(r"""([\w!#$%&'*+.^`|~-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*)))?""", re.ASCII)
+_ESCAPED = re.compile(r"\\(.)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +38,28 @@ class Challenge:
 
     @classmethod
     def parse(cls, header: str) -> "Challenge | None":
-        """None for what is no challenge that can be answered."""
-        scheme, _, rest = header.strip().partition(" ")
-        if scheme.lower() == "basic":
-            return cls()
-        if scheme.lower() != "bearer":
-            return None
-        found = {(name or bare).lower(): value or plain for name, value, bare, plain in _PARAMETER.findall(rest)}
-        realm = found.get("realm", "")
-        return cls(realm, found.get("service", ""), found.get("scope", "")) if realm else None
+        """The best of those in a header, or in several that were joined by commas: a token rather than the password.
+
+        None where there is none that can be answered.
+        """
+        basic = False
+        for scheme, found in _challenges(header[:LONGEST_HEADER]):
+            if scheme == "bearer" and found.get("realm"):
+                return cls(found["realm"], found.get("service", ""), found.get("scope", ""))
+            basic = basic or scheme == "basic"
+        return cls() if basic else None
+
+
+def _challenges(header: str) -> list[tuple[str, dict[str, str]]]:
+    """Schemes and their parameters: a word that has no value begins the next one."""
+    found: list[tuple[str, dict[str, str]]] = []
+    for match in _PART.finditer(header):
+        name, quoted, bare = match.groups()
+        if quoted is None and bare is None:
+            found.append((name.lower(), {}))
+        elif found:
+            found[-1][1].setdefault(name.lower(), bare if quoted is None else _ESCAPED.sub(r"\1", quoted))
+    return found
 
 
 class Fetch(Protocol):
@@ -75,8 +91,11 @@ class Tokens:
             return token.value
         return f"Bearer {credentials.registry_token}" if credentials.registry_token else ""
 
-    def get(self, challenge: Challenge, endpoint: Endpoint, credentials: Credentials, deadline: float) -> str:
-        """The Authorization that a challenge asks for. Refused where we have nothing to answer it with."""
+    def get(self, challenge: Challenge, endpoint: Endpoint, credentials: Credentials, deadline: float, *, keep: bool = True) -> str:
+        """The Authorization that a challenge asks for. Refused where we have nothing to answer it with.
+
+        ``keep``: it may serve again.
+        """
         repository = endpoint.repository if challenge.realm else ALL
         if not challenge.realm:
             if not credentials.password:
@@ -84,11 +103,13 @@ class Tokens:
             token = _Token(_basic(credentials), self._clock() + 3600.0)
         else:
             token = self._ask(challenge, endpoint, credentials, deadline)
-        self._known.put((endpoint.host, repository, credentials), token)
+        if keep:
+            self._known.put((endpoint.host, repository, credentials), token)
         return token.value
 
     def _ask(self, challenge: Challenge, endpoint: Endpoint, credentials: Credentials, deadline: float) -> _Token:
-        asked = {"service": challenge.service, "scope": challenge.scope}
+        scope = challenge.scope or (f"repository:{endpoint.repository}:pull" if endpoint.repository else "")
+        asked = {"service": challenge.service, "scope": scope}
         wanted = {name: value for name, value in asked.items() if value}
         if credentials.identity_token:
             form = {"grant_type": "refresh_token", "refresh_token": credentials.identity_token, "client_id": CLIENT, **wanted}
@@ -109,9 +130,9 @@ class Tokens:
             life = answer.get("expires_in")
         except (ValueError, AttributeError, RecursionError) as error:
             raise Malformed("its token service's answer is no JSON object") from error
-        if not isinstance(value, str) or not value or not value.isascii() or any(c.isspace() for c in value):
+        if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable() or " " in value:
             raise Malformed("its token service gave no token")
-        seconds = float(life) if isinstance(life, int | float) and life > 0 else SHORTEST_LIFE
+        seconds = float(min(life, LONGEST_LIFE)) if isinstance(life, int | float) and life > 0 else SHORTEST_LIFE
         return _Token(f"Bearer {value}", self._clock() + max(seconds - EARLY, 1.0))
 
 

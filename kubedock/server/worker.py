@@ -31,6 +31,7 @@ from kubedock.errors import KubedockError
 from kubedock.server import listeners
 from kubedock.server.hijacked import HijackedConn
 from kubedock.server.hosted import Wsgi, worker_loads
+from kubedock.server.pool import Pool
 from kubedock.server.watch import ClientWatch
 from kubedock.streams.cancel import Cancel
 
@@ -66,6 +67,10 @@ class KubedockWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         self.cfg.set("graceful_timeout", DRAIN)
         gunicorn_wsgi.SERVER = SERVER  # gunicorn names itself and drops the application's own header
         super().init_process()
+
+    def get_thread_pool(self) -> Pool:
+        """Where ``handle`` runs."""
+        return Pool(self.cfg.threads)
 
     def load_wsgi(self) -> None:
         """Load the application, start it, and put the hijack around it."""

@@ -10,11 +10,11 @@ from websockets.exceptions import WebSocketException
 from websockets.frames import Opcode
 from websockets.protocol import OPEN, Protocol, Side
 
+from kubedock.notstarted import COMMAND_NOT_RUNNABLE, RUNTIME, start_code
+
 CLOSE = 255
 V5, V4 = "v5.channel.k8s.io", "v4.channel.k8s.io"
 LARGEST_MESSAGE = 32 * 1024
-NOT_FOUND, NOT_RUNNABLE = 127, 126
-RUNTIME = "OCI runtime exec failed"
 
 
 class ExitStatus(NamedTuple):
@@ -41,7 +41,7 @@ def exit_status(status: bytes) -> ExitStatus:
     except ValueError:
         told = None
     if not isinstance(told, dict):
-        return ExitStatus(NOT_RUNNABLE, status.decode(errors="replace"))
+        return ExitStatus(COMMAND_NOT_RUNNABLE, status.decode(errors="replace"))
     if told.get("status") == "Success":
         return ExitStatus(0)
     text = str(told.get("message") or "")
@@ -49,8 +49,7 @@ def exit_status(status: bytes) -> ExitStatus:
         for cause in (told.get("details") or {}).get("causes") or ():
             if cause.get("reason") == "ExitCode" and str(cause.get("message")).lstrip("-").isdigit():
                 return ExitStatus(int(cause["message"]))
-    missing = "executable file not found" in text or "no such file or directory" in text
-    return ExitStatus(NOT_FOUND if missing else NOT_RUNNABLE, text)
+    return ExitStatus(start_code(text) or COMMAND_NOT_RUNNABLE, text)
 
 
 class ChannelProtocol:

@@ -1,10 +1,12 @@
 """The operations of exec."""
 
+import base64
 import json
 
 import pytest
 
 from kubedock.cluster.fake import WITHOUT_TOOLS, FakeCluster
+from kubedock.errors import Unavailable
 from tests.support.docker import DockerClient
 from tests.support.waiting import eventually
 
@@ -38,7 +40,7 @@ def test_an_exec(docker, a_container):
 
     answer = docker.post(f"/exec/{made}/start", {"Detach": False, "Tty": False})
 
-    assert answer.headers["Content-Type"] == "application/vnd.docker.multiplexed-stream"
+    assert answer.headers["Content-Type"] == "application/vnd.docker.raw-stream"
     assert answer.data == b"\x01\0\0\0\0\0\0\x04out\n\x02\0\0\0\0\0\0\x04err\n"
     assert docker.get(f"/exec/{made}/json").json == {
         "ID": made,
@@ -56,7 +58,7 @@ def test_an_exec(docker, a_container):
         "OpenStderr": True,
         "CanRemove": True,
         "ContainerID": container,
-        "DetachKeys": "Y3RybC14",
+        "DetachKeys": "GA==",
         "Pid": 0,
     }
     assert docker.get(f"/containers/{container}/json").json["ExecIDs"] is None
@@ -106,6 +108,91 @@ def test_a_detached_exec(docker, a_container):
     assert docker.post(f"/exec/{made}/start", {"Detach": True}).data == b""
     eventually(lambda: docker.get(f"/exec/{made}/json").json["CanRemove"], what="its end")
     assert docker.get(f"/exec/{made}/json").json["ExitCode"] == 4
+
+
+def test_a_detached_exec_that_cannot_begin(docker, a_container, cluster: FakeCluster):
+    """What an attached one reads is the start's error here, with moby's statuses; the exit code is noted."""
+    docker.post(f"/images/create?fromImage={WITHOUT_TOOLS}&tag=latest")
+    up, bare = a_container(start=True), a_container(Image=WITHOUT_TOOLS, start=True)
+    missing = 'OCI runtime exec failed: exec failed: unable to start container process: exec: "nosuch": executable file not found'
+    no_env = "kubedock: an exec with environment variables needs a program env in the image, and this image has none"
+    no_cwd = "OCI runtime exec failed: exec failed: Cwd must be an absolute path: unknown"
+
+    def refused(made: str, status: int) -> tuple[str, int]:
+        message = docker.post(f"/exec/{made}/start", {"Detach": True}, expect=status).message
+        return message, docker.get(f"/exec/{made}/json").json["ExitCode"]
+
+    assert refused(make(docker, up, "nosuch"), 400) == (f"{missing} in $PATH: unknown", 127)
+    assert refused(make(docker, up, "/noexec"), 400)[0].endswith('exec: "/noexec": permission denied: unknown')
+    assert refused(make(docker, bare, "true", Env=["A=b"]), 400) == (no_env, 126)
+    assert refused(make(docker, up, "true", WorkingDir="etc"), 400) == (no_cwd, 126)
+    made = make(docker, up, "true")
+    cluster.deny("create", "pods/exec")
+    message, code = refused(made, 403)
+    assert (code, 'User "fake" cannot create resource "pods/exec"' in message) == (126, True)
+    made = make(docker, up, "true")
+    cluster.outage(Unavailable("the cluster cannot be reached"))
+    assert refused(made, 503) == ("the cluster cannot be reached", 126)
+    cluster.outage(None)
+
+
+def test_whom_it_runs_as(docker, a_container):
+    """The container's user, as that was asked for, where the exec names none."""
+
+    def shown(container: str, **asked: str) -> object:
+        return docker.get(f"/exec/{make(docker, container, 'true', **asked)}/json").json["ProcessConfig"].get("user")
+
+    container = a_container(User="1000:5", start=True)
+    assert (shown(container), shown(container, User="app"), shown(a_container(start=True))) == ("1000:5", "app", None)
+
+
+@pytest.mark.parametrize(
+    ("keys", "shown"),
+    [
+        ("", ""),
+        ("ctrl-x", b"\x18"),
+        ("ctrl-p,ctrl-q", b"\x10\x11"),
+        ("ctrl-@,a,DEL,ctrl-_,ctrl-\\", b"\0a\x7f\x1f\x1c"),
+        ("ctrl-X", None),
+        ("a,,b", None),
+        ("ctrl-", None),
+        ("ab", None),
+        ("é", None),
+    ],
+)
+def test_detach_keys(docker, a_container, keys, shown):
+    """The bytes that they mean; nonsense is refused."""
+    container = a_container(start=True)
+    if shown is None:
+        refused = docker.post(f"/containers/{container}/exec", {"Cmd": ["true"], "DetachKeys": keys}, expect=400)
+        assert refused.message == f"Invalid escape keys ({keys}) provided"
+    else:
+        made = make(docker, container, "true", DetachKeys=keys)
+        assert docker.get(f"/exec/{made}/json").json["DetachKeys"] == base64.b64encode(shown or b"").decode()
+
+
+@pytest.mark.parametrize(
+    ("terminal", "created", "resized", "started", "sent"),
+    [
+        pytest.param(True, None, "h=40&w=120", None, [(120, 40)], id="resize-before-the-start"),
+        pytest.param(True, [24, 80], None, None, [(80, 24)], id="at-create"),
+        pytest.param(True, None, None, [30, 90], [(90, 30)], id="at-start"),
+        pytest.param(True, [24, 80], None, [30, 90], [(90, 30)], id="start-over-create"),
+        pytest.param(True, [24, 80], "h=40&w=120", None, [(120, 40)], id="resize-over-create"),
+        pytest.param(True, None, None, None, [], id="none"),
+        pytest.param(False, [24, 80], "h=40&w=120", [30, 90], [], id="no-terminal"),
+    ],
+)
+@pytest.mark.parametrize("detach", [False, True])
+def test_a_terminals_first_size(docker, a_container, cluster, *, terminal, created, resized, started, sent, detach):
+    """The last one that was told, to a terminal alone, attached or not."""
+    made = make(docker, a_container(start=True), "echo", "hi", Tty=terminal, ConsoleSize=created)
+    if resized:
+        docker.post(f"/exec/{made}/resize?{resized}")
+    docker.post(f"/exec/{made}/start", {"Tty": True, "Detach": detach, "ConsoleSize": started})
+    assert [json.loads(size) for size in cluster._channels[-1].resized] == [
+        {"Width": width, "Height": height} for width, height in sent
+    ]
 
 
 @pytest.mark.operation("ExecResize")

@@ -107,6 +107,17 @@ def test_without_an_upgrade_the_same_bytes_are_a_plain_reply():
     """docker-java reads a chunked 200."""
     output = AnOutput([], [(1, b"hi")])
     with an_app(output, Cancel()).test_client().post("/attach") as answer:
+        assert (answer.status_code, answer.content_type) == (200, hijack.RAW)
+        assert answer.data == b"\x01\0\0\0\0\0\0\x02hi"
+    assert output.closed == 1
+
+
+def test_a_log_is_a_plain_reply_whatever_is_asked_for():
+    """And it tells its frames by their name, as moby's does; attach and exec do so on an upgraded connection alone."""
+    output, app = AnOutput([], [(1, b"hi")]), Flask("test")
+    app.get("/logs")(lambda: hijack.log(output))
+    app.wsgi_app = VersionedPaths(app.wsgi_app)
+    with app.test_client().get("/logs", headers=UPGRADE, environ_base={"kubedock.watch": None}) as answer:
         assert (answer.status_code, answer.content_type) == (200, hijack.MULTIPLEXED)
         assert answer.data == b"\x01\0\0\0\0\0\0\x02hi"
     assert output.closed == 1

@@ -12,6 +12,7 @@ from kubedock.errors import Conflict
 from kubedock.parsing import mirrors
 from kubedock.registry.client import RegistryClient
 from kubedock.registry.inspector import Inspector, Places
+from kubedock.state.images import ImageStore
 from tests.support.docker import DockerClient
 from tests.support.registry import FakeRegistry, wants_password
 from tests.support.running import running
@@ -137,7 +138,7 @@ def test_a_registry_is_asked_with_the_clients_credentials(inspecting, registry):
     assert wrong.message == f'Get "http://{registry.host}/v2/me/app/manifests/1": unauthorized: authentication required'
     nobody = inspecting.post(f"/images/create?fromImage={name}&tag=1", headers={"X-Registry-Auth": "e30="}).lines
     assert [line["status"].partition(" ")[0] for line in nobody] == ["Pulling", "WARNING:", "Status:"]
-    unseen = inspecting.get(f"/distribution/{name}:1/json", headers={"X-Registry-Auth": "e30="}, expect=500)
+    unseen = inspecting.get(f"/distribution/{name}:1/json", headers={"X-Registry-Auth": "e30="}, expect=401)
     assert unseen.message == f'Get "https://{registry.host}/v2/": no basic auth credentials'
 
     me = auth(username="me", password="secret")
@@ -187,6 +188,41 @@ def test_a_container_of_another_platform_is_refused(inspecting, registry):
     refused = inspecting.post("/containers/create?platform=linux/arm64", {"Image": name}, expect=404)
 
     assert "was found but does not match the specified platform: wanted linux/arm64, actual: linux/amd64" in refused.message
+
+
+@pytest.mark.operation("ContainerCreate")
+def test_a_tag_that_moves_while_a_container_is_made(inspecting, registry, monkeypatch):
+    """Its configuration and its image are of one look: no mixture of two."""
+    name, asked = f"{registry.host}/me/app:1", []
+    inspecting.post(f"/images/create?fromImage={name}", headers=auth(username="me", password="secret"))
+    find = ImageStore.find
+    monkeypatch.setattr(ImageStore, "find", lambda store, ref: asked.append(ref) or find(store, ref))
+
+    inspecting.post("/containers/create", {"Image": name}, expect=201)
+
+    assert asked == [name]
+
+
+@pytest.mark.operation("ContainerCreate")
+@pytest.mark.operation("ImageInspect")
+@pytest.mark.operation("ImageDelete")
+def test_an_image_by_tag_and_digest(inspecting, registry):
+    """As ``docker run x:1@sha256:…`` and compose have it: the client pulls by the digest, and asks by both."""
+    name, headers = f"{registry.host}/me/app", auth(username="me", password="secret")
+    inspecting.post(f"/images/create?fromImage={name}&tag=1", headers=headers)
+    digest = inspecting.get(f"/images/{name}:1/json").json["RepoDigests"][0].partition("@")[2]
+    inspecting.delete(f"/images/{name}:1", expect=200)
+    both = f"{name}:1@{digest}"
+
+    assert inspecting.post("/containers/create", {"Image": both}, expect=404).message == f"No such image: {both}"
+    inspecting.post(f"/images/create?fromImage={name}&tag={digest}", headers=headers)
+    inspecting.post("/containers/create?name=app", {"Image": both}, expect=201)
+    shown = inspecting.get("/containers/app/json").json
+    image = inspecting.get(f"/images/{both}/json").json
+    assert (shown["Config"]["Image"], shown["Image"]) == (both, image["Id"])
+    assert (image["RepoTags"], image["RepoDigests"]) == ([], [f"{name}@{digest}"])
+    inspecting.delete("/containers/app", expect=204)
+    assert inspecting.delete(f"/images/{both}", expect=200).json == [{"Untagged": both}, {"Deleted": image["Id"]}]
 
 
 @pytest.mark.operation("SystemAuth")

@@ -142,7 +142,7 @@ def test_published_ports_are_reached_at_the_gateway(docker, a_container):
         ("connect", {"Container": 5}, 400),
         ("connect", {"Container": "web", "EndpointConfig": {"Aliases": "x"}}, 400),
         ("disconnect", {"Container": "nobody"}, 404),
-        ("disconnect", {"Container": "web"}, 404),
+        ("disconnect", {"Container": "web"}, 500),
     ],
 )
 def test_what_cannot_join_or_leave_is_refused(docker, a_container, path, body, status):

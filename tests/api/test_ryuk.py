@@ -13,7 +13,7 @@ SESSION = {"org.testcontainers.session-id": "1"}
 LABELS = {"org.testcontainers.ryuk": "true", "org.testcontainers.reaper": "true", **SESSION}
 BODY = {
     "Image": "testcontainers/ryuk:0.14.0",
-    "Env": ["RYUK_RECONNECTION_TIMEOUT=50ms"],
+    "Env": ["RYUK_RECONNECTION_TIMEOUT=50ms", "RYUK_CHANGES_RETRY_INTERVAL=100ms"],
     "ExposedPorts": {"8080/tcp": {}},
     "Labels": LABELS,
     "HostConfig": {
@@ -84,9 +84,8 @@ def test_a_shell_is_not_found(docker, ryuk):
     assert (found["Running"], found["ExitCode"]) == (False, 127)
 
 
-def test_a_session_that_ends(docker, ryuk, a_container, monkeypatch):
+def test_a_session_that_ends(docker, ryuk, a_container):
     """All that it made is gone, then Ryuk itself; what is somebody else's stays."""
-    monkeypatch.setattr("kubedock.engine.ryuk.AGAIN_SECONDS", 0.05)
     other = a_container("other", start=True)
     network = docker.post("/networks/create", {"Name": "n1", "Labels": SESSION}, expect=201).json["Id"]
     docker.post("/volumes/create", {"Name": "v1", "Labels": SESSION}, expect=201)

@@ -11,6 +11,7 @@ from kubedock.background.listeners import Listeners, bind, own_addresses, reset
 from kubedock.errors import InvalidParameter, PortAllocated
 from kubedock.streams.cancel import Cancel
 from tests.support.running import left_behind
+from tests.support.threads import none_left
 from tests.support.waiting import eventually
 
 LOOPBACK = ["127.0.0.1"]
@@ -173,3 +174,32 @@ def test_an_address_of_another_machine_cannot_be_listened_on() -> None:
     """The sentence names it."""
     with pytest.raises(InvalidParameter, match=r"^cannot listen on 198\.18\.255\.1:0: Cannot assign requested address$"):
         bind(["198.18.255.1"], 0)
+
+
+def test_where_no_thread_can_be_started_a_connection_is_reset(
+    listeners: Listeners, dial: Dial, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is accepted on, one warning tells of all of them, and the stop has nothing to wait for."""
+    bound = bind(LOOPBACK, 0)
+    listeners.open(bound, echo)
+
+    with none_left("port-"):
+        for _ in range(5):  # more than there is room for
+            with pytest.raises(ConnectionResetError):
+                dial(bound[0]).recv(1)
+        assert listeners.connections == 0
+
+    assert said(dial(bound[0]), b"a") == b"a"
+    with none_left("port-"), pytest.raises(ConnectionResetError):
+        dial(bound[0]).recv(1)
+    warning = "connections to published ports are reset until threads can be started again: can't start new thread"
+    assert [record.message for record in caplog.records] == [warning, warning]
+
+
+def test_what_could_not_be_started_is_not_waited_for() -> None:
+    """Nor closed twice: the error is the start's own."""
+    listeners = Listeners()
+    with none_left("port-accept"), pytest.raises(RuntimeError, match=r"^can't start new thread$"):
+        listeners.start()
+
+    listeners.stop()

@@ -13,7 +13,8 @@ from kubedock.background.logfeed import Behind, Joined, LogFeed, LogFeeds, lines
 from kubedock.errors import Forbidden, InvalidParameter, KubedockError, NotFound, Unavailable
 from kubedock.streams.cancel import Cancel
 from kubedock.streams.logs import START, Line, LogReader, Mark, stamp
-from tests.support.running import left_behind
+from tests.support.running import left_behind, refused
+from tests.support.threads import none_left
 from tests.support.waiting import eventually, in_thread
 
 SECOND = 1_000_000_000
@@ -516,4 +517,16 @@ def test_a_change_wakes_the_feeds_of_its_container() -> None:
     feeds.wake("0123456789ab")
     script.end()
     assert follow(feed, joined) == numbered(1)
+    feeds.stop()
+
+
+def test_where_no_thread_can_be_started_nobody_follows() -> None:
+    """It is told at once, and who comes later begins anew."""
+    feeds, script, follower = LogFeeds(), Script(numbered(3), ended=True, known=True), object()
+
+    with none_left("logs-"), refused(Unavailable, "the log cannot be followed: can't start new thread"):
+        feeds.follow("id", 1, follower, script)
+    feed, joined = feeds.follow("id", 1, follower, script)
+
+    assert follow(feed, joined, follower) == script.lines
     feeds.stop()

@@ -6,7 +6,8 @@ import pytest
 
 from kubedock.background.lookups import Lookups
 from kubedock.errors import NotFound, Unavailable
-from tests.support.running import left_behind
+from tests.support.running import left_behind, refused
+from tests.support.threads import none_left
 from tests.support.waiting import eventually, in_thread
 
 
@@ -55,3 +56,14 @@ def test_nobody_waits_for_ever() -> None:
     release.set()
     eventually(lambda: not lookups._open)
     lookups.ask("c", lambda: None, 5)
+
+
+def test_where_no_thread_can_be_started_nobody_waits() -> None:
+    """It is told at once, and the same question can be asked again."""
+    lookups = Lookups(limit=1)
+
+    for _ in range(2):
+        with none_left("lookup-"), refused(Unavailable, "a look-up cannot begin: can't start new thread"):
+            lookups.ask("a", lambda: 1, 5)
+
+    assert lookups.ask("a", lambda: 1, 5) == 1

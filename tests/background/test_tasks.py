@@ -9,6 +9,7 @@ import pytest
 
 from kubedock.background.tasks import Tasks
 from tests.support.running import left_behind
+from tests.support.threads import none_left
 from tests.support.waiting import eventually
 
 
@@ -105,3 +106,38 @@ def test_a_stop_drops_what_has_not_begun() -> None:
     assert tasks.stopping
     assert left_behind(before) == []
     assert done == []
+
+
+def test_where_no_thread_can_be_started_work_waits(caplog: pytest.LogCaptureFixture) -> None:
+    """For one that is there or comes; the clock goes on, and one warning tells of it."""
+    done: list[str] = []
+    with _tasks() as tasks:
+        with none_left("task-") as wanted:
+            tasks.submit("the first", lambda: done.append("first"))
+            tasks.submit("the second", lambda: done.append("second"))
+            eventually(lambda: len(wanted) > 2)
+        tasks.submit("the third", lambda: done.append("third"), after=0.01)
+        eventually(lambda: len(done) == 3)
+
+    assert done[:2] == ["first", "second"]
+    assert [record.message for record in caplog.records] == ["the first has to wait: can't start new thread"]
+
+
+def test_work_that_no_thread_can_be_started_for_is_done_by_those_that_are_there() -> None:
+    """As soon as one is free."""
+    hold, done = threading.Event(), list[str]()
+    with _tasks() as tasks:
+        tasks.submit("the one that is there", lambda: hold.wait(10) and done.append("first"))
+        eventually(lambda: any(thread.name == "task-1" for thread in threading.enumerate()))
+        with none_left("task-") as wanted:
+            tasks.submit("the other", lambda: done.append("second"))
+            eventually(lambda: wanted)
+            hold.set()
+            eventually(lambda: done == ["first", "second"])
+
+
+def test_a_stop_does_not_wait_for_what_could_not_be_started() -> None:
+    """It would never end."""
+    with none_left("task-1") as wanted, _tasks() as tasks:
+        tasks.submit("the attempt", lambda: None)
+        eventually(lambda: wanted)

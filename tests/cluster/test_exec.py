@@ -105,7 +105,9 @@ def test_environment_and_directory(docker: DockerCli, up: str) -> None:
     """By the image's own tools."""
     asked = ("exec", "-e", "A=b c", "-e", "Q='\"$X", "-w", "/etc", up)
     assert docker(*asked, "sh", "-c", 'echo "$A" "$Q" $PWD') == (0, "b c '\"$X /etc\n", "")
-    assert docker("exec", "-w", "/nosuch", up, "true").code in (126, 127)
+    for path, why in (("/nosuch", "no such file or directory"), ("/etc/passwd", "not a directory")):
+        code, _, err = docker("exec", "-w", path, up, "true")
+        assert (code, f'chdir to cwd ("{path}") set in config.json failed: {why}: unknown' in err) == (127, True)
     assert docker("exec", "-w", "etc", up, "true").code == 126
 
 
@@ -124,6 +126,12 @@ def test_detached(docker: DockerCli, up: str) -> None:
     assert docker.ok("exec", "-d", up, "sh", "-c", "yes | head -c 10000000; echo done > /tmp/done; sleep 1000") == ""
     eventually(lambda: docker("exec", up, "cat", "/tmp/done").out == "done\n", what="its file")
     assert docker.inspect(up, "len .ExecIDs") == "1"
+
+
+def test_a_detached_command_that_is_not_there(docker: DockerCli, up: str) -> None:
+    """The runtime's text is the start's error, where the cluster is quick enough to say it."""
+    text = 'Error response from daemon: OCI runtime exec failed: exec failed: unable to start container process: exec: "nosuch"'
+    eventually(lambda: docker("exec", "-d", up, "nosuch").err.startswith(text), what="the runtime's text")
 
 
 def test_a_client_that_leaves(docker: DockerCli, up: str) -> None:

@@ -23,7 +23,8 @@ from tests.support.waiting import eventually
 
 METADATA = "kubedocktest/metadata"
 RARE = "nginx:1.17.6"
-"""A reference that no other test uses: each has an image of its own."""
+PINNED = "busybox:1.36"
+"""References that no other test uses: each has an image of its own."""
 
 
 def shown(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,6 +95,25 @@ def test_the_docker_command(docker: DockerCli) -> None:
     removed = docker.ok("rmi", found["Id"][7:19]).splitlines()
     assert removed == [f"Untagged: {RARE}", f"Untagged: {pinned}", f"Deleted: {found['Id']}"]
     assert docker("image", "inspect", RARE).code == 1
+
+
+@pytest.mark.subset
+def test_by_tag_and_digest(docker: DockerCli) -> None:
+    """``IMAGE:TAG@sha256:…``: the command is told that there is no such image, pulls it by its digest, and runs it."""
+    found = digest(PINNED)
+    both, pinned, name = f"{PINNED}@{found}", f"{parse(PINNED).familiar_name}@{found}", docker.name()
+    docker("rmi", "-f", pinned)
+
+    done = docker("run", "--rm", both, "echo", "hi")
+
+    assert (done.code, done.out.strip()) == (0, "hi"), done
+    assert f"Unable to find image '{both}' locally" in done.err
+    docker.ok("create", "--name", name, both, "true")
+    assert docker.inspect(name, ".Config.Image") == both
+    image = json.loads(docker.ok("image", "inspect", both))[0]
+    assert (docker.inspect(name, ".Image"), image["RepoTags"], image["RepoDigests"]) == (image["Id"], [], [pinned])
+    docker.ok("rm", name)
+    assert docker.ok("rmi", both).splitlines() == [f"Untagged: {both}", f"Deleted: {image['Id']}"]
 
 
 def test_docker_py(client: docker_py.DockerClient) -> None:

@@ -11,7 +11,7 @@ from kubedock import settings
 from kubedock.kube.deployment import manifests
 from kubedock.parsing import Address
 from kubedock.settings import Settings
-from tests.support.ci import CI, KUBEDOCK, PODS, containers, documents, gitlab_runner
+from tests.support.ci import CI, KUBEDOCK, PODS, client, containers, documents, gitlab_runner
 from tests.support.documents import DOCS
 from tests.support.shared import ROOT
 
@@ -51,7 +51,7 @@ def test_gitlabs_service_is_the_sidecar_as_far_as_gitlab_goes() -> None:
 def test_the_job_finds_docker_and_kubedock_its_rights(system: str) -> None:
     """The address is the server's; the account has the Role; the end of the pod leaves time for the clean-up."""
     pod, wanted = PODS[system](), printed()
-    spec, (job,) = pod["spec"], [one for name, one in containers(pod).items() if name != KUBEDOCK]
+    spec, job = pod["spec"], client(pod)
 
     address = {one["name"]: one["value"] for one in job["env"]}["DOCKER_HOST"]
     assert address == {one["name"]: one["value"] for one in containers(wanted)["job"]["env"]}["DOCKER_HOST"]
@@ -81,7 +81,10 @@ FIELDS = {
 
 
 def test_tektons_objects_have_tektons_fields() -> None:
-    """A Task and a TaskRun of it, with every workspace bound; the sidecar has no command, which would outlive the steps."""
+    """A Task and a TaskRun of it, with all that it asks for; the sidecar has no command, which would outlive the steps.
+
+    What the run refers to is in the file, or needs nobody to make it.
+    """
     task, run = documents("tekton.yaml")
 
     assert [(one["apiVersion"], one["kind"]) for one in (task, run)] == [("tekton.dev/v1", "Task"), ("tekton.dev/v1", "TaskRun")]
@@ -92,7 +95,12 @@ def test_tektons_objects_have_tektons_fields() -> None:
         for one in task["spec"][kind]:
             assert set(one) <= FIELDS[kind], one
     assert run["spec"]["taskRef"] == {"name": task["metadata"]["name"]}
-    assert [one["name"] for one in run["spec"]["workspaces"]] == [one["name"] for one in task["spec"]["workspaces"]]
+    for kind in ("params", "workspaces"):
+        assert [one["name"] for one in run["spec"][kind]] == [one["name"] for one in task["spec"][kind]]
+    assert run["spec"]["workspaces"] == [{"name": "source", "emptyDir": {}}]
+    text = (CI / "tekton.yaml").read_text()
+    assert set(re.findall(r"\$\(([^)]*)\)", text)) == {"params.repository", "workspaces.source.path"}
+    assert {one["workingDir"] for one in task["spec"]["steps"]} == {"$(workspaces.source.path)"}
 
 
 def test_the_jenkinsfile() -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from kubedock.dockerapi import images
+from kubedock.dockerapi import images, versions
 from kubedock.domain.imageconfig import HistoryEntry, ImageConfig, Layer, RegistryImage
 from kubedock.domain.view import Image
 from tests.support.swagger import contract
@@ -38,8 +38,8 @@ CONFIG = ImageConfig(
 FOUND = RegistryImage(
     A, "application/vnd.oci.image.index.v1+json", 7, B, D, CONFIG, (Layer(A, 5), Layer(B, 6)), ("linux/amd64", "linux/arm64/v8")
 )
-IMAGE = Image(D, ("alpine:3",), NOW, (f"alpine@{A}",), "linux/arm64/v8", 11, f"alpine@{A}", FOUND, NOW)
-ON_TRUST = Image(D, ("alpine:3",), NOW)
+IMAGE = Image(D, ("alpine:3",), NOW, (f"alpine@{A}",), "linux/arm64/v8", 11, {f"alpine@{A}": f"alpine@{A}"}, FOUND, NOW)
+ON_TRUST = Image(D, ("alpine:3",))
 
 
 def test_a_summary():
@@ -104,6 +104,16 @@ def test_an_image_on_trust_has_an_empty_configuration():
     assert not shown["Config"].keys() & {"Healthcheck", "StopSignal", "Shell"}
 
 
+def test_an_image_whose_age_is_not_known():
+    """Docker leaves it out, and told clients of older versions the year 1; a list says 0."""
+    shown = images.inspect(ON_TRUST)
+
+    assert "Created" not in shown
+    assert versions.downgrade("image", shown, (1, 43))["Created"] == "0001-01-01T00:00:00Z"
+    assert versions.downgrade("image", images.inspect(IMAGE), (1, 43))["Created"] == "2026-01-02T03:04:05Z"
+    assert images.summary(ON_TRUST)["Created"] == 0
+
+
 def test_history():
     """Newest first; the layers' sizes stand beside the steps that made them."""
     assert [(step["Id"], step["CreatedBy"], step["Size"], step["Tags"], step["Comment"]) for step in images.history(IMAGE)] == [
@@ -111,9 +121,7 @@ def test_history():
         ("<missing>", "CMD run", 0, [], "nothing"),
         ("<missing>", "ADD one", 5, [], ""),
     ]
-    assert images.history(ON_TRUST) == [
-        {"Id": D, "Created": 1767323045, "CreatedBy": "", "Tags": ["alpine:3"], "Size": 0, "Comment": ""}
-    ]
+    assert images.history(ON_TRUST) == [{"Id": D, "Created": 0, "CreatedBy": "", "Tags": ["alpine:3"], "Size": 0, "Comment": ""}]
 
 
 def test_distribution():

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from kubedock.domain import filters, ids, image
 from kubedock.domain.container import ContainerRecord, ContainerSpec, Outcome, Port, Published
+from kubedock.domain.containerfilters import container_matcher, container_matches
 from kubedock.domain.event import Event
 from kubedock.domain.health import Health
 from kubedock.domain.network import Endpoint, Network
+from kubedock.domain.objectfilters import event_matcher, image_matches, narrowed, network_matches, volume_matches
 from kubedock.domain.status import Status
 from kubedock.domain.view import ContainerView, Image
 from kubedock.domain.volume import Mount, Volume
@@ -112,10 +114,10 @@ ALL = [
 )
 def test_containers(wanted, names):
     """Keys all hold, of a key's values one, of labels all."""
-    matches = filters.container_matcher(wanted, ALL)
+    matches = container_matcher(wanted, ALL)
 
     assert " ".join(view.record.name for view in ALL if matches(view)) == names
-    assert [filters.container_matches(view, wanted, ALL) for view in ALL] == [matches(view) for view in ALL]
+    assert [container_matches(view, wanted, ALL) for view in ALL] == [matches(view) for view in ALL]
 
 
 @pytest.mark.parametrize(
@@ -139,7 +141,7 @@ def test_containers(wanted, names):
 def test_what_is_no_filter(wanted, kind, sentence):
     """Docker's sentences, whether or not there are containers."""
     with pytest.raises(kind) as refusal:
-        filters.container_matcher(wanted, [])
+        container_matcher(wanted, [])
 
     assert str(refusal.value) == sentence
 
@@ -173,13 +175,13 @@ def test_flags():
 )
 def test_networks(wanted, used, matches):
     """Of one network that is not built in."""
-    assert filters.network_matches(WEB, wanted, used=used) is matches
+    assert network_matches(WEB, wanted, used=used) is matches
 
 
 def test_built_in_networks():
     """They are never dangling and never custom."""
-    assert filters.network_matches(BRIDGE, {"type": ("builtin",), "dangling": ("false",)}, used=False)
-    assert not filters.network_matches(BRIDGE, {"dangling": ("true",)}, used=False)
+    assert network_matches(BRIDGE, {"type": ("builtin",), "dangling": ("false",)}, used=False)
+    assert not network_matches(BRIDGE, {"dangling": ("true",)}, used=False)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +195,7 @@ def test_built_in_networks():
 def test_what_is_no_filter_of_networks(wanted, sentence):
     """Docker's sentences."""
     with pytest.raises(InvalidParameter) as refusal:
-        filters.network_matches(WEB, wanted, used=False)
+        network_matches(WEB, wanted, used=False)
 
     assert str(refusal.value) == sentence
 
@@ -214,7 +216,7 @@ def test_what_is_no_filter_of_networks(wanted, sentence):
 )
 def test_volumes(wanted, used, matches):
     """Of one volume."""
-    assert filters.volume_matches(Volume("data", NOW, labels={"a": ""}), wanted, used=used) is matches
+    assert volume_matches(Volume("data", NOW, labels={"a": ""}), wanted, used=used) is matches
 
 
 @pytest.mark.parametrize(
@@ -242,7 +244,7 @@ def test_images(wanted, matches):
     """Of one image; patterns do not cross slashes."""
     shown = Image(ALPINE.image_id, ("alpine:3.20", "quay.io/me/app:1"), NOW)
 
-    assert filters.image_matches(shown, wanted) is matches
+    assert image_matches(shown, wanted) is matches
 
 
 def test_an_image_is_listed_with_the_names_that_match():
@@ -250,24 +252,31 @@ def test_an_image_is_listed_with_the_names_that_match():
     digest = f"quay.io/me/app@sha256:{'1' * 64}"
     shown = Image(ALPINE.image_id, ("alpine:3.20", "quay.io/me/app:1"), NOW, digests=(digest,))
 
-    assert filters.narrowed(shown, {}) is shown
-    assert filters.narrowed(shown, {"reference": ("alp*",)}) == replace(shown, tags=("alpine:3.20",), digests=())
-    assert filters.narrowed(shown, {"reference": ("quay.io/me/app", "x")}) == replace(shown, tags=("quay.io/me/app:1",))
+    assert narrowed(shown, {}) is shown
+    assert narrowed(shown, {"reference": ("alp*",)}) == replace(shown, tags=("alpine:3.20",), digests=())
+    assert narrowed(shown, {"reference": ("quay.io/me/app", "x")}) == replace(shown, tags=("quay.io/me/app:1",))
 
 
 def test_images_without_a_name():
     """They dangle, and no reference finds them."""
     nameless = Image(ALPINE.image_id, (), NOW)
 
-    assert filters.image_matches(nameless, {"dangling": ("true",)})
-    assert not filters.image_matches(nameless, {"reference": ("*",)})
+    assert image_matches(nameless, {"dangling": ("true",)})
+    assert not image_matches(nameless, {"dangling": ("false",)})
+    assert not image_matches(nameless, {"reference": ("*",)})
+
+
+@pytest.mark.parametrize("wanted", [{"dangling": ("true",)}, {"dangling": ("false",)}, {"reference": ("me/app",)}, {}])
+def test_images_with_digests_alone(wanted):
+    """They dangle, and are no images without a name: Docker lists them both ways."""
+    assert image_matches(Image(ALPINE.image_id, digests=(f"me/app@sha256:{'1' * 64}",)), wanted)
 
 
 @pytest.mark.parametrize("pattern", ["[", "a[b", "\\", "[z-a]"])
 def test_what_is_no_pattern(pattern):
     """Go's sentence."""
     with pytest.raises(InvalidParameter, match=r"^syntax error in pattern$"):
-        filters.image_matches(Image("x", ("alpine:latest",), NOW), {"reference": (pattern,)})
+        image_matches(Image("x", ("alpine:latest",), NOW), {"reference": (pattern,)})
 
 
 def test_prunes():
@@ -329,7 +338,7 @@ CONNECT = Event("network", "connect", WEB.id, {"name": "web", "container": "d" *
 )
 def test_events(wanted, seen):
     """As moby's daemon/events/filter.go: prefixes for actors, and for actions that carry more than a word."""
-    matches = filters.event_matcher(wanted)
+    matches = event_matcher(wanted)
 
     assert [event for event in (DIE, EXEC, PULL, CONNECT) if matches(event)] == seen
 
@@ -344,12 +353,12 @@ WANTED = st.dictionaries(
 def test_filters_are_total(wanted):
     """Any filters match, do not match, or are refused with a sentence."""
     for attempt in (
-        lambda: [filters.container_matches(view, wanted, ALL) for view in ALL],
-        lambda: filters.network_matches(WEB, wanted, used=False),
-        lambda: filters.volume_matches(Volume("data", NOW), wanted, used=True),
-        lambda: filters.image_matches(Image("x", ("alpine:latest",), NOW), wanted),
+        lambda: [container_matches(view, wanted, ALL) for view in ALL],
+        lambda: network_matches(WEB, wanted, used=False),
+        lambda: volume_matches(Volume("data", NOW), wanted, used=True),
+        lambda: image_matches(Image("x", ("alpine:latest",), NOW), wanted),
         lambda: filters.prune_matches({}, NOW, wanted, NOW),
-        lambda: filters.event_matcher(wanted)(DIE),
+        lambda: event_matcher(wanted)(DIE),
     ):
         try:
             attempt()

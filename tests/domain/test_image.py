@@ -54,6 +54,7 @@ def test_references(text, reference, familiar, canonical):
     parsed = image.parse(text)
 
     assert (parsed, parsed.familiar, parsed.canonical) == (reference, familiar, canonical)
+    assert parsed.stored == (Reference(parsed.registry, parsed.repository, "", DIGEST) if parsed.digest else parsed)
 
 
 @pytest.mark.parametrize(

@@ -40,9 +40,11 @@ def test_who_is_one(image: str, labels: dict[str, str], expected: bool) -> None:
 @pytest.mark.parametrize(
     ("env", "expected"),
     [
-        ({}, Settings(60, 10, 600, 10, 8080)),
+        ({}, Settings(60, 10, 600, 10, -1, 1, 8080)),
         ({"RYUK_RECONNECTION_TIMEOUT": "1m30s", "RYUK_CONNECTION_TIMEOUT": "500ms"}, Settings(0.5, 90)),
-        ({"RYUK_SHUTDOWN_TIMEOUT": "1h", "RYUK_REMOVE_RETRIES": "3", "RYUK_PORT": "9000"}, Settings(60, 10, 3600, 3, 9000)),
+        ({"RYUK_SHUTDOWN_TIMEOUT": "1h", "RYUK_REMOVE_RETRIES": "3", "RYUK_PORT": "9000"}, Settings(60, 10, 3600, 3, port=9000)),
+        ({"RYUK_RETRY_OFFSET": "-1m", "RYUK_CHANGES_RETRY_INTERVAL": "5s"}, Settings(retry_offset=-60, changes_retry_interval=5)),
+        ({"RYUK_RETRY_OFFSET": "2s", "RYUK_CHANGES_RETRY_INTERVAL": "0"}, Settings(retry_offset=2, changes_retry_interval=0.1)),
         ({"RYUK_RECONNECTION_TIMEOUT": "-2s"}, Settings(60, 0)),
         ({"RYUK_RECONNECTION_TIMEOUT": "", "RYUK_PORT": None, "RYUK_VERBOSE": "true"}, Settings()),
     ],

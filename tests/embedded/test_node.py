@@ -15,6 +15,7 @@ from kubedock.embedded.fake import FakeRuntime
 from kubedock.embedded.runtime import Credentials, Limits, Mount, Security, StartError
 from kubedock.errors import InvalidParameter, NotFound
 from tests.support.pods import a_pod, main, phase_of, reaches, status_of, text_of, told_of
+from tests.support.threads import none_left
 from tests.support.waiting import eventually, in_thread
 
 UNTIL_TERM = ("sh", "-c", "trap 'echo bye; exit 3' TERM; echo up; sleep 100")
@@ -490,3 +491,34 @@ def test_a_recreated_deployment_waits_for_its_old_pod(cluster: EmbeddedCluster) 
     (new,) = eventually(lambda: [pod for pod in cluster.list("Pod", selector="new").items if pod["status"]["phase"] == "Running"])
     assert [pod["metadata"]["name"] for pod in cluster.list("Pod").items] == [new["metadata"]["name"]]
     assert new["metadata"]["creationTimestamp"] >= old["metadata"]["creationTimestamp"]
+
+
+# --- a system that has no thread to give ------------------------------------------------------------------------------
+
+
+def test_a_pod_without_a_thread_is_not_admitted(cluster: EmbeddedCluster) -> None:
+    """It has failed, can be removed, and the next one runs."""
+    with none_left("pod-"):
+        cluster.create("Pod", a_pod(main("sleep", "100")))
+
+    status = cluster.get("Pod", "p")["status"]
+    assert [status[key] for key in ("phase", "reason", "message")] == [
+        "Failed",
+        "UnexpectedAdmissionError",
+        "the pod was not admitted: can't start new thread",
+    ]
+    cluster.delete("Pod", "p", grace=0)
+    cluster.create("Pod", a_pod(main("sleep", "100")))
+    reaches(cluster, "running")
+
+
+def test_a_pull_without_a_thread_has_failed(cluster: EmbeddedCluster, runtime: FakeRuntime) -> None:
+    """As any that fails: it is tried again after a while."""
+    runtime.absent.add("big")
+    with none_left("pull-"):
+        cluster.create("Pod", a_pod(main("sleep", "100", image="big")))
+        eventually(lambda: ("BackOff", 'Back-off pulling image "big"') in told_of(cluster))
+
+    text = 'Failed to pull image "big": failed to pull image "big": can\'t start new thread'
+    assert ("Failed", text) in told_of(cluster)
+    assert runtime.pulled == []

@@ -13,6 +13,7 @@ from kubedock.cluster.fake import FakeCluster
 from kubedock.domain.container import ContainerSpec, RestartPolicy
 from kubedock.engine import Engine
 from kubedock.engine.companions import NO_RIGHT, UNUSABLE
+from kubedock.engine.serviceaccount import AccountSecrets
 from kubedock.errors import Forbidden, System, Unavailable
 from kubedock.kube.manifest import PodDefaults
 from kubedock.registry.credentials import ANONYMOUS, Credentials
@@ -80,6 +81,30 @@ def test_the_login_is_there_before_the_pod_and_goes_with_it(engine: Engine, clus
     engine.containers.remove("plain", force=True, volumes=False)
     assert asked(cluster, "Secret") == []
     assert asked(cluster, "SelfSubjectAccessReview") == []
+
+
+@pytest.mark.parametrize(
+    ("image", "settings", "wanted"),
+    [
+        (PRIVATE, (), ["own", "account", "theirs"]),
+        (PRIVATE, ("theirs", "more"), ["own", "theirs", "more", "account"]),
+        ("alpine", ("more",), ["more", "account", "theirs"]),
+        ("alpine", (), []),
+    ],
+)
+def test_the_accounts_pull_secrets_stay(cluster: FakeCluster, image: str, settings: tuple[str, ...], wanted: list[str]) -> None:
+    """Kubernetes gives them only to a pod that names none: one with a login of its own would lose the others."""
+    cluster.create(
+        "ServiceAccount", {"metadata": {"name": "default"}, "imagePullSecrets": [{"name": "account"}, {"name": "theirs"}]}
+    )
+    defaults = PodDefaults("test", image_pull_secrets=settings)
+    with engine_with_alpine(cluster, defaults=defaults, account_secrets=AccountSecrets(cluster, defaults)) as engine:
+        pull(engine, ME)
+        create(engine, "app", image=image)
+        engine.containers.start("app")
+        [pod] = cluster.list("Pod").items
+
+    assert [name.replace(pod["metadata"]["name"], "own") for name in pull_secrets(pod)] == wanted
 
 
 def test_each_run_has_its_own(engine: Engine, cluster: FakeCluster) -> None:

@@ -2,9 +2,12 @@
 
 import pytest
 
+from kubedock.domain.container import ContainerRecord, ContainerSpec
 from kubedock.domain.image import parse
-from kubedock.engine.images import Progress, Removed
+from kubedock.engine.containers import ListQuery
+from kubedock.engine.images import Images, Progress, Removed
 from kubedock.errors import Conflict, InvalidParameter, NoSuchImage
+from kubedock.state.images import ImageStore
 from kubedock.streams.cancel import Cancel
 from tests.support.running import T0, put_container, refused, still
 
@@ -78,6 +81,25 @@ def test_a_digest_is_a_name_of_its_own(engine):
     assert (found.tags, found.digests) == ((), (f"redis@{DIGEST}",))
 
 
+@pytest.mark.parametrize("pulled", [("redis", DIGEST), (f"redis:7@{DIGEST}", ""), (f"redis@{DIGEST}", "")])
+def test_a_tag_before_a_digest_means_nothing(engine, pulled):
+    """As the docker command and docker-py pull it, and as it is written out: all names of the one image."""
+    list(engine.images.pull(*pulled))
+    found = engine.images.require(f"redis:7@{DIGEST}")
+
+    assert (found.id, found.tags, found.digests) == (parse(f"redis@{DIGEST}").image_id, (), (f"redis@{DIGEST}",))
+    made = engine.containers.create(ContainerSpec(f"redis:7@{DIGEST}", command=("x",)), name="web", endpoints={})
+    record = engine.core.containers.find(made.id)
+    assert (record.spec.image, record.image_id, record.image_source) == (f"redis:7@{DIGEST}", found.id, f"redis@{DIGEST}")
+    for ancestor in (f"redis@{DIGEST}", f"redis:7@{DIGEST}", f"redis:6@{DIGEST}"):
+        assert len(engine.containers.list(ListQuery(all=True, filters={"ancestor": (ancestor,)}))) == 1
+    engine.containers.remove("web", force=False, volumes=False)
+    assert engine.images.remove(f"redis:7@{DIGEST}", force=False) == [
+        Removed("Untagged", f"redis:7@{DIGEST}"),
+        Removed("Deleted", found.id),
+    ]
+
+
 def test_a_tag_is_one_more_name_and_may_move(engine):
     """docker tag."""
     list(engine.images.pull("busybox"))
@@ -90,6 +112,10 @@ def test_a_tag_is_one_more_name_and_may_move(engine):
         engine.images.tag("nothing", repository="mine")
     with refused(InvalidParameter, "refusing to create a tag with a digest reference"):
         engine.images.tag("alpine", repository=f"mine@{DIGEST}")
+    with refused(InvalidParameter, "refusing to create an ambiguous tag using digest algorithm as name"):
+        engine.images.tag("alpine", repository="sha256", tag="abc")
+    with refused(InvalidParameter, "refusing to create an ambiguous tag using digest algorithm as name"):
+        engine.images.pull("sha256:abc")
 
 
 def test_the_last_name_takes_the_image_with_it(engine):
@@ -181,6 +207,22 @@ def test_lists_are_filtered(engine, filters, names):
     """Docker's keys."""
     list(engine.images.pull("quay.io/me/app", "1"))
     assert [image.tags[0] for image in engine.images.list(filters)] == names
+
+
+def test_what_is_pulled_without_end_does_not_stay_for_ever():
+    """Of more images than are kept those go that no container uses, and events tell it: who wants one pulls it again."""
+    core = still().core
+    images = Images(core, ImageStore(limit=2))
+    for name in ("used", "a", "b", "c"):
+        list(images.pull(name))
+        if name == "used":
+            core.containers.add(ContainerRecord("c" * 64, "web", ContainerSpec(name), T0, image_id=images.require(name).id))
+
+    assert sorted(image.tags[0] for image in images.list({})) == ["c:latest", "used:latest"]
+    gone = [event.actor for event in core.events.subscribe(since=T0, until=T0, cancel=Cancel()) if event.action == "delete"]
+    assert gone == [parse(name).image_id for name in ("a", "b")]
+    with refused(NoSuchImage, "No such image: a:latest"):
+        images.require("a")
 
 
 def test_events_tell_of_names_and_images(engine):

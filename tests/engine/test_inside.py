@@ -4,7 +4,6 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -23,14 +22,9 @@ from tests.support.running import ended, history, log
 from tests.support.waiting import eventually, in_thread
 
 IMAGE = "testcontainers/ryuk:0.14.0"
-AT_ONCE = (("RYUK_RECONNECTION_TIMEOUT", "0s"),)
+NEW_MAY_GO = ("RYUK_RETRY_OFFSET", "0s")
+AT_ONCE = (("RYUK_RECONNECTION_TIMEOUT", "0s"), NEW_MAY_GO)
 ANY = ("", "")
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was just made may go at once."""
-    monkeypatch.setattr("kubedock.engine.reaping.NEW", timedelta(0))
 
 
 def a_ryuk(engine: Engine, name: str = "ryuk", *, start: bool = True, **spec: Any) -> str:
@@ -66,7 +60,8 @@ def messages(text: bytes) -> list[str]:
 
 
 BEGINNING = [
-    "INFO msg=starting connection_timeout=60s reconnection_timeout=0s shutdown_timeout=600s remove_retries=10 port=8080",
+    "INFO msg=starting connection_timeout=60s reconnection_timeout=0s shutdown_timeout=600s remove_retries=10"
+    " retry_offset=0s changes_retry_interval=1s port=8080",
     "INFO msg=Started address=[::]:8080",
     f'INFO msg="{STARTED}"',
 ]
@@ -139,7 +134,7 @@ def test_its_log_is_followed(engine: Engine) -> None:
 
 def test_a_stop_without_clients_removes_what_they_had_named(engine: Engine) -> None:
     """TERM is handled, so the exit code is its own."""
-    made = a_ryuk(engine, env=(("RYUK_RECONNECTION_TIMEOUT", "1h"),))
+    made = a_ryuk(engine, env=(("RYUK_RECONNECTION_TIMEOUT", "1h"), NEW_MAY_GO))
     engine.volumes.create("v1", labels={"session": "1"})
     with client(engine, made) as one:
         tell(one, b"label=session=1\n")

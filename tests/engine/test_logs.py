@@ -18,7 +18,7 @@ from kubedock.engine.logs import AttachQuery, LogQuery, Output
 from kubedock.errors import Conflict, InvalidParameter, KubedockError, NoSuchContainer, NotImplemented, Unavailable
 from kubedock.streams.cancel import Cancel
 from kubedock.streams.logs import parse_stamp
-from tests.support.running import ended, engine_with_alpine, left_behind, log, make, run
+from tests.support.running import ended, engine_with_alpine, left_behind, log, make, refused, run
 from tests.support.waiting import eventually, in_thread
 
 CUT = Unavailable("the connection broke")
@@ -527,5 +527,15 @@ def test_attach_between_two_runs_is_a_conflict(engine: Engine, cluster: Counting
     monkeypatch.setattr(lifecycle, "FIRST_BACKOFF", 60.0)
     cluster.kubelet.finish(pod_of(engine, "web"), 1)
     eventually(lambda: engine.core.containers.find("web").restarting)
-    with pytest.raises(Conflict, match="is restarting, wait until the container is running"):
+    with refused(Conflict, "container web is restarting, wait until the container is running"):
+        attach(engine, "web")
+
+
+def test_attach_while_the_kubelet_brings_a_container_back_is_a_conflict(engine: Engine, cluster: Counting) -> None:
+    """The record does not know: what is observed tells."""
+    cluster.kubelet.restarts_by_itself = 0
+    run(engine, "web", "sleep", "100", restart=RestartPolicy("always"))
+    cluster.kubelet.finish(cluster.kubelet.pods()[0], 3)
+    eventually(lambda: engine.containers.inspect("web").status.state == "restarting")
+    with refused(Conflict, "container web is restarting, wait until the container is running"):
         attach(engine, "web")

@@ -7,17 +7,18 @@ import pytest
 from kubedock.domain.container import ContainerSpec
 from kubedock.domain.event import Event
 from kubedock.domain.network import Endpoint, EndpointRequest, Network, NetworkRequest
+from kubedock.domain.status import Observed
 from kubedock.engine.naming import Names
 from kubedock.engine.networks import NetworkNameTaken, Networks
 from kubedock.errors import (
     Conflict,
     Forbidden,
     InvalidParameter,
-    KubedockError,
     NoSuchContainer,
     NoSuchNetwork,
     NotFound,
     NotImplemented,
+    System,
 )
 from kubedock.state.store import MemoryStore
 from kubedock.streams.cancel import Cancel
@@ -235,10 +236,15 @@ def test_connecting_again_before_the_start_changes_nothing(engine):
 
 
 def test_only_what_is_connected_is_disconnected(engine):
-    """With Docker's text."""
+    """With Docker's texts, which differ by an article; it has no kind of error for that, forced or not."""
     web = put_container(engine, "web")
-    with refused(KubedockError, f"container {web.id} is not connected to the network bridge"):
-        engine.networks.disconnect("bridge", "web", force=False)
+    up = put_container(engine, "up", running=True)
+    engine.core.watcher.put(up.short_id, 1, Observed("up-pod", "uid", phase="Running", started=True, running=True))
+    for force in (False, True):
+        with refused(System, f"container {web.id} is not connected to the network bridge"):
+            engine.networks.disconnect("bridge", "web", force=force)
+        with refused(System, f"container {up.id} is not connected to network bridge"):
+            engine.networks.disconnect("bridge", "up", force=force)
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,19 @@ def test_a_secret_that_cannot_be_read_is_none(caplog: pytest.LogCaptureFixture) 
     assert [(record.args or ("",))[0] for record in caplog.records] == ["missing", "missing", "a"]
 
 
+def test_the_accounts_secrets_come_last() -> None:
+    """They are what pods get anyway; those that the settings name are asked first, and once."""
+    cluster = FakeCluster()
+    put(cluster, "a", quay_io="1")
+    put(cluster, "b", quay_io="2", ghcr_io="3")
+    source = PullSecrets(cluster, ("a",), lambda: ("b", "a"))
+
+    assert (source(parse("quay.io/x")), source(parse("ghcr.io/x"))) == (Credentials("me", "1"), Credentials("me", "3"))
+    cluster.requests.clear()
+    assert source(parse("alpine")) is None
+    assert [name for _, kind, name in cluster.requests if kind == "Secret"] == ["a", "b"]
+
+
 def test_without_names_nothing_is_asked() -> None:
     """That is the usual case."""
     cluster = FakeCluster()

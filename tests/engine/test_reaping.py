@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from kubedock.cluster.fake import FakeCluster
 from kubedock.domain import ryuk
 from kubedock.domain.container import ContainerRecord, ContainerSpec
 from kubedock.domain.network import Endpoint, Network, NetworkRequest
@@ -13,6 +14,11 @@ from kubedock.domain.volume import Mount, Volume
 from kubedock.engine import Engine
 from kubedock.engine.reaping import Reaping
 from kubedock.engine.ryuk import Looked, Removed, Thing
+from kubedock.kube.manifest import PodDefaults
+from kubedock.registry.client import RegistryClient
+from kubedock.registry.inspector import Inspector, Places
+from kubedock.runtime import Options, Runtime
+from tests.support.registry import FakeRegistry
 from tests.support.running import T0, make, put_container, still
 
 MINE = {"session": "1"}
@@ -64,7 +70,7 @@ def test_all_that_matches_is_found_in_the_order_of_removal() -> None:
     for _ in engine.images.pull("alpine", "latest"):
         pass
 
-    looked = reaping(engine).look([SESSION, (("label", ("suite=a",)),)], log)
+    looked = reaping(engine).look([SESSION, (("label", ("suite=a",)),)], log, offset=-1.0)
 
     assert (looked, log) == (Looked((Thing("container", container.id), network, volume)), [])
 
@@ -76,7 +82,7 @@ def test_ryuks_are_not_reaped() -> None:
     put_network(engine, "n1", **labels)
     put_volume(engine, "v1", **labels)
 
-    assert reaping(engine).look([SESSION], Log()) == Looked(())
+    assert reaping(engine).look([SESSION], Log(), offset=-1.0) == Looked(())
 
 
 def test_what_is_new_is_told_apart() -> None:
@@ -86,7 +92,7 @@ def test_what_is_new_is_told_apart() -> None:
     new = engine.networks.create(NetworkRequest("n2", labels=MINE))
     made = put_container(engine, "c1", spec=ContainerSpec("alpine", labels=MINE))
 
-    looked = reaping(engine).look([SESSION], Log())
+    looked = reaping(engine).look([SESSION], Log(), offset=-1.0)
 
     assert looked == Looked((old,), new=(Thing("container", made.id), Thing("network", new.id)))
 
@@ -96,7 +102,7 @@ def test_a_filter_that_a_kind_does_not_have() -> None:
     engine, log = still(), Log()
     network, volume = put_network(engine, "mine"), put_volume(engine, "mine")
 
-    looked = reaping(engine).look([(("name", ("mine",)),)], log)
+    looked = reaping(engine).look([(("name", ("mine",)),)], log, offset=-1.0)
 
     assert (looked, log) == (
         Looked((network, volume), failed=True),
@@ -105,7 +111,7 @@ def test_a_filter_that_a_kind_does_not_have() -> None:
 
 
 def test_images_are_found_and_removed() -> None:
-    """By what images can be filtered by."""
+    """By what images can be filtered by. One whose age nobody tells is not new, as with Docker."""
     engine, log = still(), Log()
     for name in ("alpine", "busybox"):
         for _ in engine.images.pull(name, "latest"):
@@ -113,12 +119,40 @@ def test_images_are_found_and_removed() -> None:
     image = engine.images.require("alpine")
     made = reaping(engine)
 
-    looked = made.look([(("reference", ("alpine",)),)], Log())
+    looked = made.look([(("reference", ("alpine",)),)], Log(), offset=-1.0)
 
-    assert looked == Looked((), new=(Thing("image", image.id),), failed=True)
-    assert made.remove(looked.new, log) == Removed(Counter(image=1))
+    assert looked == Looked((Thing("image", image.id),), (), failed=True)
+    assert made.remove(looked.things, log) == Removed(Counter(image=1))
     assert [found.tags for found in engine.images.list({})] == [("busybox:latest",)]
     assert log == [f"INFO remove resource=image id={image.id}"]
+
+
+def test_images_are_found_by_their_labels_and_removed() -> None:
+    """Which their registry told; a Ryuk's stays."""
+    log = Log()
+    engine = Runtime(FakeCluster(), Options(PodDefaults("test"), inspector=Inspector(RegistryClient(), Places()))).engine
+    with FakeRegistry().serving() as registry:
+        for name, labels in (("mine", MINE), ("other", {"session": "2"}), ("reaper", {**MINE, ryuk.LABEL: "true"})):
+            registry.image(name, "1", {"Labels": labels})
+            for _ in engine.images.pull(f"{registry.host}/{name}:1"):
+                pass
+    image = engine.images.require(f"{registry.host}/mine:1")
+    made = reaping(engine)
+
+    looked = made.look([SESSION], log, offset=60.0)
+
+    assert looked == Looked((Thing("image", image.id),))
+    assert made.remove(looked.things, log) == Removed(Counter(image=1))
+    left = sorted(tag for found in engine.images.list({}) for tag in found.tags)
+    assert left == [f"{registry.host}/{name}:1" for name in ("other", "reaper")]
+
+
+def test_what_is_new_is_up_to_who_asks() -> None:
+    """Seconds from now."""
+    engine = still()
+    network = put_network(engine, "n1", session="1")
+
+    assert reaping(engine).look([SESSION], Log(), offset=-3.0) == Looked((), new=(network,))
 
 
 def test_containers_go_first_and_let_the_others_go(engine: Engine) -> None:
@@ -158,4 +192,4 @@ def test_what_matches_nothing(filters: ryuk.Filters) -> None:
     put(engine, "c1", labels=MINE)
     put_volume(engine, "v1", session="1")
 
-    assert reaping(engine).look([filters], Log()).things == ()
+    assert reaping(engine).look([filters], Log(), offset=-1.0).things == ()

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from kubedock.cluster.fake import FakeCluster
-from kubedock.domain.container import ContainerSpec
 from kubedock.domain.image import parse
 from kubedock.domain.imageconfig import ImageConfig, Layer, RegistryImage
 from kubedock.engine import Engine
-from kubedock.engine.core import Limits
 from kubedock.engine.images import Progress, Removed
 from kubedock.errors import (
+    Forbidden,
     InvalidParameter,
     KubedockError,
     NotFound,
@@ -20,14 +19,14 @@ from kubedock.errors import (
     System,
     Unauthorized,
     Unavailable,
-    WrongPlatform,
 )
 from kubedock.kube.manifest import PodDefaults
 from kubedock.registry.client import RegistryClient
-from kubedock.registry.credentials import Credentials
+from kubedock.registry.credentials import ANONYMOUS, Credentials
 from kubedock.registry.inspector import Inspector, Places
 from kubedock.runtime import Options, Runtime
-from tests.support.registry import FakeRegistry, Reply, wants_password
+from tests.support.inspecting import inspecting, source_of
+from tests.support.registry import FakeRegistry, Reply, no, wants_password
 from tests.support.running import refused, still
 
 ME = Credentials("me", "secret")
@@ -38,13 +37,6 @@ def registry() -> Iterator[FakeRegistry]:
     """Serving."""
     with FakeRegistry().serving() as serving:
         yield serving
-
-
-def inspecting(seconds: float = 5.0, pull_policy: str = "IfNotPresent") -> Engine:
-    """An engine that asks registries."""
-    defaults = PodDefaults("test", pull_policy=pull_policy)
-    options = Options(defaults, Limits(inspect=seconds), inspector=Inspector(RegistryClient(), Places()))
-    return Runtime(FakeCluster(), options).engine
 
 
 @pytest.fixture
@@ -66,7 +58,7 @@ def test_a_pull_tells_the_digest(engine: Engine, registry: FakeRegistry) -> None
     assert list(engine.images.pull(name, "1"))[-1] == Progress(f"Status: Image is up to date for {name}:1")
     image = engine.images.require(f"{name}:1")
     pinned = f"{name}@{digest}"
-    assert (image.id, image.tags, image.digests, image.source) == (config, (f"{name}:1",), (pinned,), pinned)
+    assert (image.id, image.tags, image.digests, image.source()) == (config, (f"{name}:1",), (pinned,), pinned)
     assert (image.size, image.platform, image.config.command) == (5, "linux/amd64", ("run",))
     for ref in (config[7:19], f"{name}@{digest}", config):
         assert engine.images.require(ref) == image
@@ -82,7 +74,7 @@ def test_nodes_that_may_not_pull_know_an_image_by_its_tag(registry: FakeRegistry
 
     list(engine.images.pull(f"{registry.host}/x:1"))
 
-    assert engine.images.require(f"{registry.host}/x:1").source == f"{registry.host}/x:1"
+    assert engine.images.require(f"{registry.host}/x:1").source() == f"{registry.host}/x:1"
 
 
 def test_a_tag_that_has_moved(engine: Engine, registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,6 +90,30 @@ def test_a_tag_that_has_moved(engine: Engine, registry: FakeRegistry, monkeypatc
     before, after = engine.images.require(old_id), engine.images.require(f"{name}:1")
     assert (before.tags, before.digests) == ((), (f"{name}@{old}",))
     assert (after.id, after.tags, after.digests) == (new_id, (f"{name}:1",), (f"{name}@{new}",))
+
+
+def test_an_index_that_is_built_anew(engine: Engine, registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the same configuration: the old digest may be gone from the registry, so nodes pull by the new one."""
+    monkeypatch.setattr("kubedock.registry.inspector.TAG_SECONDS", 0.0)
+    name = f"{registry.host}/x"
+    inner, image_id = registry.image("x", "", {"Cmd": ["same"]})
+    old = registry.index("x", "1", {"linux/amd64": inner})
+    list(engine.images.pull(name, "1"))
+    new = registry.index("x", "1", {"linux/amd64": inner, "linux/arm64": registry.image("x", "", {}, architecture="arm64")[0]})
+
+    assert [step.status for step in engine.images.pull(name, "1")][1:] == [
+        f"Digest: {new}",
+        f"Status: Image is up to date for {name}:1",
+    ]
+
+    image = engine.images.require(f"{name}:1")
+    assert (image.id, image.tags, image.digests) == (image_id, (f"{name}:1",), (f"{name}@{new}", f"{name}@{old}"))
+    assert image.found is not None
+    assert image.found.digest == new
+    asked = (f"{name}:1", f"{name}@{new}", f"{name}:1@{old}", image_id[7:19])
+    assert [source_of(engine, ref) for ref in asked] == [f"{name}@{digest}" for digest in (new, new, old, new)]
+    engine.images.tag(f"{name}:1", repository="mine")
+    assert source_of(engine, "mine") == f"{name}@{new}"
 
 
 def test_the_last_tag_takes_its_digest_along(engine: Engine, registry: FakeRegistry) -> None:
@@ -150,7 +166,7 @@ def test_what_the_node_has_is_asked_of_no_registry(registry: FakeRegistry) -> No
 
     assert [step.status.partition(" ")[0] for step in engine.images.pull(name)] == ["Pulling", "Status:"]
     image = engine.images.require(name)
-    assert (image.id, image.digests, image.source, image.size) == (image_id, (), name, 7)
+    assert (image.id, image.digests, image.source(), image.size) == (image_id, (), name, 7)
     assert (image.config.command, registry.asked) == (("ours",), [])
     list(engine.images.pull(f"{registry.host}/x@{registry.image('x', '2', {'Cmd': ['theirs']})[0]}"))
     assert registry.asked
@@ -188,15 +204,8 @@ def test_who_has_no_login_takes_an_image_on_trust(engine: Engine, registry: Fake
     assert list(engine.images.pull(name, platform="linux/s390x"))[-1] == Progress(f"Status: Downloaded newer image for {name}")
 
 
-def create(engine: Engine, image: str, platform: str = "") -> str:
-    """The reference by which nodes pull a new container's image."""
-    spec = ContainerSpec(image, command=("run",), platform=platform)
-    made = engine.containers.create(spec, name=None, endpoints={})
-    return engine.core.containers.find(made.id).image_source
-
-
 def test_an_image_that_several_registries_have(engine: Engine, registry: FakeRegistry) -> None:
-    """Nodes ask the one that the container names, with that one's login."""
+    """Nodes ask the one that the container names, with that one's login, and else the one of the last pull."""
     with FakeRegistry().serving() as other:
         for each in (registry, other):
             each.image("x", "1", {"Cmd": ["same"]})
@@ -205,55 +214,11 @@ def test_an_image_that_several_registries_have(engine: Engine, registry: FakeReg
         list(engine.images.pull(f"{other.host}/x:1"))
         engine.images.tag(f"{registry.host}/x:1", repository="mine")
 
-        sources = {name: create(engine, name) for name in (f"{registry.host}/x:1", f"{other.host}/x:1", "mine", image_id[7:19])}
+        sources = {name: source_of(engine, name) for name in (f"{registry.host}/x:1", f"{other.host}/x:1", "mine", image_id[7:19])}
 
-        assert list(sources.values()) == [
-            f"{host}/x@{digest}" for host in (registry.host, other.host, registry.host, registry.host)
-        ]
+        assert list(sources.values()) == [f"{host}/x@{digest}" for host in (registry.host, other.host, other.host, other.host)]
         assert engine.core.logins.get(image_id, registry.host) == ME
         assert not engine.core.logins.get(image_id, other.host)
-
-
-def test_an_image_for_another_platform_is_pulled_again(engine: Engine, registry: FakeRegistry) -> None:
-    """What was pulled for one is none for another: a client that is told so pulls, and the tag moves."""
-    arm, _ = registry.image("x", "", {"Cmd": ["arm"]}, architecture="arm64")
-    amd, _ = registry.image("x", "", {"Cmd": ["amd"]})
-    index = registry.index("x", "1", {"linux/arm64/v8": arm, "linux/amd64": amd})
-    name = f"{registry.host}/x:1"
-    list(engine.images.pull(name, platform="linux"))
-
-    for platform in ("", "linux", "linux/amd64", "amd64"):
-        assert create(engine, name, platform) == f"{registry.host}/x@{index}"
-    sentence = f"image with reference {name} was found but does not match the specified platform: wanted "
-    with refused(WrongPlatform, f"{sentence}linux/arm64, actual: linux/amd64"):
-        create(engine, name, "linux/arm64")
-    assert list(engine.images.pull(name, platform="linux/arm64"))[-1].status.startswith("Status: Downloaded newer image")
-    create(engine, name, "linux/arm64")
-    with refused(WrongPlatform, f"{sentence}linux/amd64, actual: linux/arm64/v8"):
-        create(engine, name, "linux/amd64")
-
-
-def test_the_only_platform_of_an_image(engine: Engine, registry: FakeRegistry) -> None:
-    """A reference without an index has no other: the pull warns, as Docker's."""
-    registry.image("x", "1", {}, architecture="arm64")
-    name = f"{registry.host}/x:1"
-
-    assert list(engine.images.pull(name))[-2] == Progress(
-        f"WARNING: image with reference {name} was found but does not match the specified platform:"
-        " wanted linux/amd64, actual: linux/arm64"
-    )
-    assert create(engine, name).startswith(f"{registry.host}/x@")
-
-
-def test_an_index_knows_better_than_a_configuration(engine: Engine, registry: FakeRegistry) -> None:
-    """Images that are built by hand often have the platform of their builder in it."""
-    digest, _ = registry.image("x", "", {}, architecture="amd64")
-    registry.index("x", "1", {"linux/arm64": digest})
-
-    steps = list(engine.images.pull(f"{registry.host}/x:1", platform="linux/arm64"))
-
-    assert steps[-1].status.startswith("Status: ")
-    assert create(engine, f"{registry.host}/x:1", "linux/arm64").startswith(f"{registry.host}/x@")
 
 
 def dead(_: FakeRegistry) -> str:
@@ -283,7 +248,7 @@ def test_what_cannot_be_looked_up_is_taken_on_trust(
     [pulling, warning, status] = steps
     assert (pulling, status) == (Progress("Pulling from x", "1"), Progress(f"Status: Downloaded newer image for {name}"))
     image = engine.images.require(name)
-    assert (image.id, image.source, image.config.command) == (parse(name).image_id, name, None)
+    assert (image.id, image.source(), image.config.command) == (parse(name).image_id, name, None)
     [record] = caplog.records
     assert warning == Progress(f"WARNING: {record.message}")
     assert record.message.startswith(f"image {name} cannot be looked up (")
@@ -291,8 +256,9 @@ def test_what_cannot_be_looked_up_is_taken_on_trust(
     assert record.message.endswith("taken on trust: its exposed ports, entrypoint, environment and health check are not known")
 
 
-def test_nobody_waits_longer_than_the_setting(registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever hangs: afterwards that registry is left alone for a minute."""
+@pytest.mark.parametrize("first", ["pull", "distribution"])
+def test_nobody_waits_longer_than_the_setting(registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch, first: str) -> None:
+    """Whatever hangs, whoever asks first: afterwards that registry is left alone for a minute."""
     from threading import Event
 
     release, asked = Event(), list[int]()
@@ -305,11 +271,15 @@ def test_nobody_waits_longer_than_the_setting(registry: FakeRegistry, monkeypatc
     monkeypatch.setattr(Inspector, "_ask", hang)
     name = f"{registry.host}/x:1"
 
-    list(engine.images.pull(name))
+    if first == "pull":
+        list(engine.images.pull(name))
+    else:
+        with pytest.raises(Unavailable):
+            engine.images.distribution(name)
     list(engine.images.pull(name))
     release.set()
 
-    assert (engine.images.require(name).source, asked) == (name, [1])
+    assert (engine.images.require(name).source(), asked) == (name, [1])
 
 
 def test_a_look_at_the_registry_itself(engine: Engine, registry: FakeRegistry) -> None:
@@ -322,6 +292,29 @@ def test_a_look_at_the_registry_itself(engine: Engine, registry: FakeRegistry) -
     assert engine.images.list({}) == []
     with pytest.raises(Unavailable):
         engine.images.distribution(f"{dead(registry)}/x:1")
+
+
+@pytest.mark.parametrize(
+    ("reply", "credentials", "kind"),
+    [
+        (no(401, "UNAUTHORIZED", "authentication required"), ANONYMOUS, Unauthorized),
+        (no(401, "UNAUTHORIZED", "authentication required"), ME, Unauthorized),
+        (no(403, "DENIED", "requested access to the resource is denied"), ME, Forbidden),
+        (no(404, "MANIFEST_UNKNOWN", "manifest unknown"), ME, NotFound),
+        (no(404, "NAME_UNKNOWN", "repository name not known"), ME, NotFound),
+        (no(400, "UNSUPPORTED", "not here"), ME, System),
+    ],
+)
+def test_a_registry_that_does_not_show_an_image(
+    engine: Engine, registry: FakeRegistry, reply: Reply, credentials: Credentials, kind: type[KubedockError]
+) -> None:
+    """As moby makes a status of its code: 401, 403, 404, and else 500."""
+    registry.behave.append(lambda asked: reply if "manifests" in asked.path else None)
+
+    with pytest.raises(KubedockError) as refusal:
+        engine.images.distribution(f"{registry.host}/x:1", credentials)
+
+    assert [each for each in (Unauthorized, Forbidden, NotFound, System) if isinstance(refusal.value, each)] == [kind]
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,9 @@ class World:
         self.removing: list[tuple[Thing, ...]] = []
         self.while_looking: Callable[[], object] = lambda: None
         self.after: dict[str, Callable[[], object]] = {}  # what happens once, when a message has been logged
-        self.ryuk = Ryuk(Settings(**settings), self, self.say, self.later, self.ended.append)
+        self.now = 0.0
+        self.offsets: list[float] = []
+        self.ryuk = Ryuk(Settings(**settings), self, self.say, self.later, self.ended.append, clock=lambda: self.now)
 
     def say(self, level: str, message: str, **about: object) -> None:
         """As it is logged, without the ports of clients."""
@@ -51,13 +53,15 @@ class World:
         self.timers.append(Timer(after, job))
 
     def fire(self) -> float:
-        """The newest timer's job; how long it was to wait."""
+        """The newest timer's job when its time has come; how long it was to wait."""
         timer = self.timers.pop()
+        self.now += timer.seconds
         timer.job()
         return timer.seconds
 
-    def look(self, wanted: Iterable[ryuk.Filters], _say: Say) -> Looked:
+    def look(self, wanted: Iterable[ryuk.Filters], _say: Say, *, offset: float) -> Looked:
         """See Reaper."""
+        self.offsets.append(offset)
         self.asked.append(tuple(wanted))
         self.while_looking()
         return self.looks.pop(0) if self.looks else Looked(())
@@ -123,7 +127,8 @@ def test_the_start() -> None:
     world.ryuk.start()
 
     assert world.log == [
-        "INFO starting connection_timeout=5.5s reconnection_timeout=10s shutdown_timeout=600s remove_retries=10 port=9000",
+        "INFO starting connection_timeout=5.5s reconnection_timeout=10s shutdown_timeout=600s remove_retries=10"
+        " retry_offset=-1s changes_retry_interval=1s port=9000",
         "INFO Started address=[::]:9000",
         f"INFO {STARTED}",
     ]
@@ -336,6 +341,32 @@ def test_clients_that_stay_after_a_signal(world: World) -> None:
         assert world.fire() == 600
         assert world.ended == [0]
         assert "WARN prune check clients=1" in world.log
+
+
+def test_what_is_new_is_not_waited_for_without_end_after_a_signal() -> None:
+    """When the time is over what is old is removed, and the exit code tells that it is not all."""
+    world = World(shutdown_timeout=5.0, changes_retry_interval=2.0)
+    world.looks = [Looked((CONTAINER,), new=(NETWORK,))] * 4
+    tell(world, b"label=a")
+    world.ryuk.signal("TERM")
+
+    assert [world.fire() for _ in range(4)] == [0, 2, 2, 2]
+    assert (world.removing, world.timers[1:], world.ended) == ([(CONTAINER,)], [], [1])
+    news = 'error="1 created after the check began"'
+    assert [line for line in world.log if "created" in line] == [
+        *[f"WARN change detected, waiting again {news}"] * 3,
+        f"WARN shutdown timeout reached, forcing prune {news}",
+    ]
+
+
+def test_what_is_new_is_waited_for_without_end_before_a_signal() -> None:
+    """As often as it is asked for, and with its word of what is new."""
+    world = World(shutdown_timeout=5.0, changes_retry_interval=2.0, retry_offset=-3.0)
+    world.looks = [Looked((CONTAINER,), new=(NETWORK,))] * 9
+    tell(world, b"label=a")
+
+    assert [world.fire() for _ in range(9)] == [10, *[2] * 8]
+    assert (world.removing, world.ended, world.offsets) == ([], [], [-3.0] * 9)
 
 
 def test_other_signals_do_nothing(world: World) -> None:

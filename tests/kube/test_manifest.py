@@ -50,7 +50,7 @@ POD = {
     "metadata": {
         "name": "kubedock-web-0123456789ab-r2",
         "labels": LABELS,
-        "annotations": {"kubedock.containername": "web"},
+        "annotations": {"kubedock.containername": "web", "kubedock.image": "alpine"},
     },
     "spec": {**SPEC, "restartPolicy": "Never"},
 }
@@ -319,7 +319,7 @@ def test_labels_and_annotations_of_the_settings() -> None:
     assert pod_manifest(record, defaults)["metadata"] == {
         "name": "kubedock-web-0123456789ab-r2",
         "labels": {"team": "a", "app": "docker", **LABELS},
-        "annotations": {"note": "any text at all", "kubedock.containername": "web"},
+        "annotations": {"note": "any text at all", "kubedock.containername": "web", "kubedock.image": "alpine"},
     }
 
 
@@ -370,7 +370,7 @@ def test_a_pod_template_lies_underneath() -> None:
     assert pod["metadata"] == {
         "name": "kubedock-web-0123456789ab-r2",
         "labels": {"from": "template", **LABELS},
-        "annotations": {"a": "b", "kubedock.containername": "web"},
+        "annotations": {"a": "b", "kubedock.containername": "web", "kubedock.image": "alpine"},
     }
     assert pod["spec"] == {
         "restartPolicy": "Never",
@@ -428,7 +428,7 @@ def test_a_deployment() -> None:
             "strategy": {"type": "Recreate"},
             "selector": {"matchLabels": {"kubedock.containerid": "0123456789ab", "kubedock.run": "2"}},
             "template": {
-                "metadata": {"labels": LABELS, "annotations": {"kubedock.containername": "web"}},
+                "metadata": {"labels": LABELS, "annotations": {"kubedock.containername": "web", "kubedock.image": "alpine"}},
                 "spec": {**SPEC, "restartPolicy": "Always"},
             },
         },

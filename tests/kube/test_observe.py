@@ -72,7 +72,7 @@ SEEN: dict[str, dict[str, Any]] = {
     ),
     "command-denied": fails(Failure("start", RUNC + 'exec: "/etc/passwd": permission denied: unknown', exit_code=126)),
     "workdir-is-a-file": fails(
-        Failure("start", RUNC + "error during container init: mkdir /etc/passwd: not a directory: unknown", exit_code=128)
+        Failure("start", RUNC + "error during container init: mkdir /etc/passwd: not a directory: unknown", exit_code=127)
     ),
     "image-missing": fails(Failure("image", NOT_FOUND.format("nosuch/image:latest"), missing=True), "ErrImagePull"),
     "image-back-off": fails(Failure("image", NOT_FOUND.format("alpine:nosuchtag"), missing=True), "ImagePullBackOff"),
@@ -237,22 +237,45 @@ DENIED = (
     "pull access denied for me/app, repository does not exist or may require 'docker login':"
     " denied: requested access to the resource is denied"
 )
+MISSING = NOT_FOUND.format("me/app:latest")
+HIDDEN = "pull access denied, repository does not exist or may require authorization"
+STATUS = "unexpected status from HEAD request to https://r.example/v2/me/app"
+RESOLVE = 'failed to resolve reference "docker.io/me/app:latest": '
 PULL = 'rpc error: code = Unknown desc = failed to pull and unpack image "docker.io/me/app:latest": '
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (PULL + "pull access denied, repository does not exist or may require authorization: insufficient_scope", DENIED),
-        (PULL + "unexpected status from HEAD request to https://r.example/v2/me/app: 401 Unauthorized", DENIED),
-        (PULL + "failed to authorize: failed to fetch oauth token: 403 Forbidden", DENIED),
-        (PULL + "manifest unknown", NOT_FOUND.format("me/app:latest")),
-        ("rpc error: code = NotFound desc = no such thing", NOT_FOUND.format("me/app:latest")),
+        (PULL + HIDDEN, DENIED),
+        (PULL + f"{HIDDEN}: server message: insufficient_scope: no", f"{DENIED}: insufficient_scope: no"),
+        (PULL + f"{RESOLVE}{STATUS}: 401 Unauthorized", f"{DENIED}: {STATUS}: 401 Unauthorized"),
+        (
+            PULL + "failed to authorize: incorrect username or password, 403 Forbidden",
+            f"{DENIED}: failed to authorize: incorrect username or password, 403 Forbidden",
+        ),
+        (PULL + f"denied: {'x' * 600}", f"{DENIED}: denied: {'x' * 504}"),
+        (PULL + "manifest unknown", MISSING),
+        (PULL + f"{RESOLVE}docker.io/me/app:latest: not found", MISSING),
+        ("rpc error: code = NotFound desc = no such thing", f"{MISSING}: no such thing"),
     ],
 )
 def test_what_a_registry_says_for_certain(text: str, message: str) -> None:
-    """Not found, denied and unauthorized do not heal: Docker's sentence at once."""
+    """Not found, denied and unauthorized do not heal: Docker's sentence at once, with the registry's own words."""
     assert observe(a_pod(waiting("ErrImagePull", text)), []).failure == Failure("image", message, missing=True)
+
+
+def test_the_image_is_named_as_the_user_wrote_it() -> None:
+    """Nodes pull by a digest, of which the user has never heard: what the registry says of it stands behind."""
+    digest = f"docker.io/me/app@sha256:{'a' * 64}"
+    text = f'failed to resolve reference "{digest}": {digest}: not found'
+    pod = a_pod(waiting("ErrImagePull", f"rpc error: code = NotFound desc = {text}"))
+    pod["metadata"]["annotations"] = {"kubedock.image": "me/app:1"}
+    failure = Failure("image", f"{NOT_FOUND.format('me/app:1')}: {digest}: not found", missing=True)
+
+    assert observe(pod, []).failure == failure
+    told = an_event("Failed", f'Failed to pull image "{digest}": rpc error: code = NotFound desc = {text}')
+    assert observe(pod | {"status": {"phase": "Pending"}}, [told]).failure == failure
 
 
 REFUSED = 'failed to resolve reference "r.example/me/app:latest": dial tcp 10.0.0.1:443: connect: connection refused'
@@ -281,14 +304,16 @@ def test_an_older_kubelet_says_the_cause_only_in_events() -> None:
     """Its ImagePullBackOff names no cause."""
     pod = a_pod(waiting("ImagePullBackOff", 'Back-off pulling image "me/app"'))
     event = an_event("Failed", 'Failed to pull image "me/app": rpc error: code = NotFound desc = no such manifest: not found')
-    assert observe(pod, [event]).failure == Failure("image", NOT_FOUND.format("me/app:latest"), missing=True)
+    assert observe(pod, [event]).failure == Failure("image", f"{MISSING}: no such manifest: not found", missing=True)
     assert observe(pod, []).failure == Failure("image", 'Back-off pulling image "me/app"', permanent=False)
 
 
 def test_events_tell_of_certain_failures_first() -> None:
     """Up to a second before the status does."""
     pod = a_pod(waiting("ContainerCreating"))
-    missing = an_event("Failed", 'Failed to pull image "me/app": rpc error: code = NotFound desc = x: not found')
+    missing = an_event(
+        "Failed", 'Failed to pull image "me/app": rpc error: code = NotFound desc = docker.io/me/app:latest: not found'
+    )
     command = an_event(
         "Failed",
         'Error: failed to create containerd task: failed to create shim task: exec: "x": executable file not found in $PATH',

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from kubedock.domain.image import parse
+from kubedock.errors import InvalidParameter
 from kubedock.registry.credentials import ANONYMOUS, AuthFile, Credentials, from_auths, from_config_header, from_header
 
 ME = Credentials("me", "sécret?>")
@@ -39,6 +40,35 @@ def test_tokens():
     assert from_header(packed({"identitytoken": "t"})) == Credentials(identity_token="t")
     assert from_header(packed({"registrytoken": "t"})) == Credentials(registry_token="t")
     assert "t" not in repr(Credentials("u", "t-password", "t-identity", "t-registry")).removeprefix("Credentials")
+
+
+UNUSABLE = [
+    {"registrytoken": "a\nb"},
+    {"registrytoken": "a b"},
+    {"registrytoken": "€"},
+    {"registrytoken": "\0"},
+    {"username": "me", "password": "\ud800"},
+    {"username": "\ud800", "password": "x"},
+    {"identitytoken": "\ud800"},
+]
+
+
+@pytest.mark.parametrize("value", UNUSABLE)
+def test_a_login_that_no_registry_takes(value: dict[str, str], caplog: pytest.LogCaptureFixture):
+    """Who sends it is told; of a file it is none, with a word in the log and no word of the secret."""
+    header = base64.b64encode(json.dumps(value).encode()).decode()
+    with pytest.raises(InvalidParameter, match=r"^invalid registry credentials: they are no valid text$|no spaces"):
+        from_header(header)
+
+    assert from_auths({"quay.io": value, "quay.io/a": {}}, parse("quay.io/a")) is None
+    assert [record.message.partition(":")[0] for record in caplog.records] == [
+        "an entry of the registry credentials cannot be used"
+    ]
+
+
+def test_passwords_of_any_characters():
+    """They go in base64, or in a form."""
+    assert from_header(packed({"username": "mé", "password": "pä\n€"})) == Credentials("mé", "pä\n€")
 
 
 def entry(user: str, password: str) -> dict[str, str]:

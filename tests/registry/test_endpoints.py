@@ -5,7 +5,7 @@ import pytest
 from kubedock import parsing
 from kubedock.domain.image import parse
 from kubedock.parsing import Mirror
-from kubedock.registry.endpoints import Endpoint, endpoints, plain_http_allowed
+from kubedock.registry.endpoints import Endpoint, endpoints, is_lax, plain_http_allowed
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,37 @@ HUB = Endpoint("registry-1.docker.io", "library/alpine", ("https://registry-1.do
 
 def lax(host: str) -> Endpoint:
     """One that may speak without TLS."""
-    return Endpoint(host, "x", (f"https://{host}", f"http://{host}"), verify=False)
+    return Endpoint(host, "x", (f"https://{host}", f"http://{host}"))
+
+
+def test_a_registry_that_is_its_own_mirror():
+    """It is asked once, and with its own credentials; by another path it is another place."""
+    reference = parse("m:5000/x")
+
+    assert endpoints(reference, parsing.mirrors(["http://m:5000"])) == [Endpoint("m:5000", "x", ("http://m:5000",))]
+    assert endpoints(reference, parsing.mirrors(["http://m:5000/hub"])) == [
+        Endpoint("m:5000", "hub/x", ("http://m:5000",)),
+        Endpoint("m:5000", "x", ("https://m:5000",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("host", "lax"),
+    [
+        ("localhost:5000", True),
+        ("127.0.0.9", True),
+        ("[::1]:5000", True),
+        ("lax.example", True),
+        ("lax.example:5000", False),
+        ("127.0.0.1.example", False),
+        ("127.0.0.1@evil.example", False),
+        ("[::1", False),
+        ("", False),
+    ],
+)
+def test_whose_certificate_does_not_matter(host: str, lax: bool):
+    """Loopback, and what the settings name."""
+    assert is_lax(host, ["lax.example"]) is lax
 
 
 def test_the_last_word():

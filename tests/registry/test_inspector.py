@@ -6,56 +6,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from kubedock.domain.image import parse
-from kubedock.domain.imageconfig import RegistryImage
 from kubedock.errors import KubedockError, NotFound, System, Unauthorized, Unavailable
 from kubedock.parsing import Mirror
 from kubedock.registry.client import RegistryClient
-from kubedock.registry.credentials import ANONYMOUS, Credentials
-from kubedock.registry.errors import Closed
+from kubedock.registry.credentials import Credentials
+from kubedock.registry.errors import Closed, Refused
 from kubedock.registry.inspector import Inspector, Places, Untrusted
 from kubedock.registry.manifests import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, Platform
+from tests.registry.looking import NGINX, SECONDS, Clock, look, refused
+from tests.support.dripping import closed_port
 from tests.support.registry import Asked, FakeRegistry, Reply, basic, no, query_of, wants_password, wants_token
-
-AMD64 = Platform()
-NGINX = {"Entrypoint": ["/entry"], "Cmd": ["nginx"], "ExposedPorts": {"80/tcp": {}}, "Env": ["A=1"]}
-SECONDS = 5.0
-
-
-class Clock:
-    """Told what time it is."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-Look = Callable[..., RegistryImage]
-
-
-@pytest.fixture
-def inspector(registry: FakeRegistry) -> Iterator[Inspector]:
-    """Without mirrors."""
-    made = Inspector(RegistryClient(), Places())
-    yield made
-    made.close()
-
-
-def look(
-    inspector: Inspector, text: str, platform: Platform = AMD64, sent: Credentials = ANONYMOUS, seconds: float = SECONDS
-) -> RegistryImage:
-    """What the registry has under this."""
-    return inspector.look(parse(text), platform, seconds, sent)
-
-
-def refused(inspector: Inspector, text: str, kind: type[KubedockError], **query: object) -> str:
-    """The sentence of a look-up that fails."""
-    with pytest.raises(kind) as raised:
-        look(inspector, text, **query)  # type: ignore[arg-type]
-    return str(raised.value)
-
 
 # --- what is found -----------------------------------------------------------------------------------------------------
 
@@ -398,8 +358,6 @@ def test_a_registry_that_does_not_go_on(registry: FakeRegistry, inspector: Inspe
         return Reply(200, {}, b"", drip())
 
     registry.behave.append(hang)
-    if where == "token":
-        inspector._client._schemes.put(registry.host, f"http://{registry.host}")
     text = refused(inspector, f"{registry.host}/x:1", Unavailable, seconds=0.3)
     release.set()
 
@@ -407,48 +365,31 @@ def test_a_registry_that_does_not_go_on(registry: FakeRegistry, inspector: Inspe
     assert text == f'Get "http://{registry.host}/{path}": context deadline exceeded'
 
 
-def closed_port() -> str:
-    """A host where nobody listens."""
-    import socket
-
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{sock.getsockname()[1]}"
-
-
-def test_silence_is_remembered(registry: FakeRegistry) -> None:
-    """For a minute nobody waits for that registry again."""
-    clock = Clock()
-    inspector = Inspector(RegistryClient(), Places(), clock)
-    name = f"{closed_port()}/x:1"
-
-    first = refused(inspector, name, Unavailable)
-    assert first == f'Get "https://{parse(name).registry}/v2/": connect: connection refused'
-    assert refused(inspector, name, Unavailable) == first
-    clock.now += 61
-    inspector.note_silence(parse(name), "no answer within 5 s", 5)
-    assert refused(inspector, name, Unavailable) == "no answer within 5 s"
-
-
-def test_who_has_answered_meanwhile_is_not_silent(registry: FakeRegistry) -> None:
-    """A mirror said no; its image's registry hung behind it."""
-    clock = Clock()
-    inspector = Inspector(RegistryClient(), Places([Mirror("", f"http://{registry.host}")]), clock)
-    reference, known = parse(f"{closed_port()}/x:1"), parse("alpine:1")
-    refused(inspector, reference.canonical, NotFound)
-    inspector.note_silence(known, "no answer within 5 s", 5)
-
-    registry.image("library/alpine", "1", NGINX)
-    assert look(inspector, "alpine:1").size == 5
-    clock.now += 6
-    inspector.note_silence(known, "no answer within 5 s", 5)
-    assert refused(inspector, "alpine:2", Unavailable) == "no answer within 5 s"
-
-
 def test_login(registry: FakeRegistry, inspector: Inspector) -> None:
-    """Right, wrong."""
+    """Right, wrong; and wrong once it is changed."""
     registry.behave.append(wants_password("me", "secret"))
 
     inspector.login(registry.host, Credentials("me", "secret"), SECONDS)
     with pytest.raises(Unauthorized, match=r"unauthorized: authentication required$"):
         inspector.login(registry.host, Credentials("me", "wrong"), SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "sentence"),
+    [
+        (Reply(404), System, "login attempt to http://{host}/v2/ failed with status: 404 Not Found"),
+        (Reply(429, {"Retry-After": "60"}), Refused, "toomanyrequests: the registry is asked too often"),
+        (no(403, "DENIED", "not you"), Unauthorized, "denied: not you"),
+        (Reply(302, {"Location": "http://[bad"}), Untrusted, "the registry {host} cannot be believed: it redirects to what is no"),
+    ],
+)
+def test_a_login_that_fails(
+    registry: FakeRegistry, inspector: Inspector, reply: Reply, kind: type[KubedockError], sentence: str
+) -> None:
+    """Only a registry that does not take the login is an error of the login."""
+    registry.behave.append(lambda _: reply)
+    with pytest.raises(kind) as raised:
+        inspector.login(registry.host, Credentials("me", "secret"), SECONDS)
+
+    assert type(raised.value) is kind
+    assert str(raised.value).startswith(sentence.format(host=registry.host))

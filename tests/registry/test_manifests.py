@@ -17,6 +17,7 @@ from kubedock.registry.manifests import (
     Descriptor,
     Malformed,
     Manifest,
+    NoImage,
     Platform,
     choose,
     parse,
@@ -47,7 +48,7 @@ def test_an_index_without_its_attestations():
     assert parse(packed(body), f"{OCI_INDEX}; charset=utf-8") == (
         Descriptor(A, OCI_MANIFEST, Platform("linux", "amd64")),
         Descriptor(C, OCI_MANIFEST, Platform("linux", "arm", "v7")),
-        Descriptor(C, "", Platform()),
+        Descriptor(C, "", None),
     )
 
 
@@ -86,30 +87,111 @@ def test_what_is_no_manifest(body: bytes, sentence: str):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "expected"),
+    ("wanted", "offered", "expected"),
     [
-        ("linux/amd64", A),
-        ("amd64", A),
-        ("linux/x86_64", A),
-        ("linux/arm/v7", B),
-        ("linux/arm/v8", B),
-        ("linux/arm/v6", None),
-        ("linux/arm", B),
-        ("linux/arm64/v8", C),
-        ("linux/aarch64", C),
-        ("linux/arm64/v9", None),
-        ("windows/amd64", None),
-        ("linux", A),
+        ("linux/amd64", "linux/arm64 linux/386 linux/amd64 linux/amd64", 2),
+        ("amd64", "linux/386 linux/amd64/v1", 1),
+        ("linux/x86_64", "linux/i386", 0),
+        ("linux/amd64", "linux/amd64/v3 linux/386", 1),
+        ("linux/amd64", "linux/amd64/v2", None),
+        ("linux/amd64/v3", "linux/386 linux/amd64 linux/amd64/v2 linux/amd64/v4", 2),
+        ("linux/386", "linux/amd64", None),
+        ("linux/arm/v7", "linux/arm/v5 linux/arm/v6 linux/arm/v8", 1),
+        ("linux/arm/v8", "linux/arm/v6 linux/arm/7", 1),
+        ("linux/arm/v6", "linux/arm/v7 linux/arm", None),
+        ("linux/arm", "linux/arm/v6 linux/arm/v7", 1),
+        ("linux/armhf", "linux/arm", 0),
+        ("linux/arm64", "linux/arm/v7 linux/arm64/v8", 1),
+        ("linux/aarch64", "linux/arm/v6 linux/arm/v7", 1),
+        ("linux/arm64", "linux/arm64/v9 linux/arm64/v8.1", None),
+        ("linux/arm64/v8.2", "linux/arm64 linux/arm64/v8.1", 1),
+        ("linux/arm64/v9", "linux/arm64/v8 linux/arm64/v8.5 linux/arm64/v8.6", 1),
+        ("linux/arm64/v9.7", "linux/arm64/v8.9", 0),
+        ("linux/arm64/v10", "linux/arm64 linux/arm/v7", None),
+        ("linux/riscv64", "linux/riscv64", 0),
+        ("windows/amd64", "linux/amd64", None),
+        ("linux", "linux/amd64", 0),
+        ("linux/amd64", "- linux/386", 1),
+        ("linux/amd64", "linux/arm64 - -", 1),
     ],
 )
-def test_the_platforms_manifest(wanted: str, expected: str | None):
-    """A processor runs what was made for an older one of its kind."""
-    known = [(A, "linux/amd64"), (B, "linux/arm/v7"), (C, "linux/arm64"), (A, "linux/amd64")]
-    manifests = tuple(Descriptor(digest, OCI_MANIFEST, Platform.parse(platform)) for digest, platform in known)
+def test_the_platforms_manifest(wanted: str, offered: str, expected: int | None):
+    """What nodes run, in containerd's order: its own, what is older of its kind, 32 bits; what is for nobody in particular."""
+    manifests = tuple(
+        Descriptor(f"sha256:{index:064}", OCI_MANIFEST, None if each == "-" else Platform.parse(each))
+        for index, each in enumerate(offered.split())
+    )
 
-    found = choose(manifests, Platform.parse(wanted))
+    assert choose(manifests, Platform.parse(wanted)) == (None if expected is None else manifests[expected])
 
-    assert (found and found.digest) == expected
+
+CHART, HELM = "application/vnd.cncf.helm.config.v1+json", "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+OCI_CONFIG, OCI_LAYER = "application/vnd.oci.image.config.v1+json", "application/vnd.oci.image.layer.v1.tar+gzip"
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+PLUGIN = "application/vnd.docker.plugin.v1+json"
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "layer", "sentence"),
+    [
+        (OCI_MANIFEST, OCI_CONFIG, OCI_LAYER, ""),
+        (OCI_MANIFEST, DOCKER_CONFIG, "application/vnd.docker.image.rootfs.diff.tar.gzip", ""),
+        (OCI_MANIFEST, "", "", ""),
+        ("", "application/octet-stream", "", ""),
+        (DOCKER_MANIFEST, DOCKER_CONFIG, "", ""),
+        (DOCKER_MANIFEST, OCI_CONFIG, "", ""),
+        (DOCKER_MANIFEST, "text/html", "", ""),
+        (OCI_MANIFEST, CHART, HELM, f"unsupported media type {CHART}"),
+        ("", "application/vnd.oci.empty.v1+json", "", "unsupported media type application/vnd.oci.empty.v1+json"),
+        (OCI_MANIFEST, OCI_CONFIG, HELM, f"unsupported media type {HELM}"),
+        (OCI_MANIFEST, "x" * 500, "", f"unsupported media type {'x' * 80}"),
+        (DOCKER_MANIFEST, CHART, "", f'Encountered remote "{CHART}"(unknown) when fetching'),
+        (DOCKER_MANIFEST, PLUGIN, "", f'Encountered remote "{PLUGIN}"(plugin) when fetching'),
+        (
+            OCI_MANIFEST,
+            "application/vnd.docker.ai.model.config.v0.1+json",
+            "",
+            'AI models are not yet supported by the Engine, please use "docker model pull/run" instead',
+        ),
+    ],
+)
+def test_what_is_no_image(kind: str, config: str, layer: str, sentence: str):
+    """Docker's rules, and its words."""
+    body = {
+        "config": {"digest": A, "size": 7} | ({"mediaType": config} if config else {}),
+        "layers": [{"digest": B, "size": 5} | ({"mediaType": layer} if layer else {})],
+    }
+    if not sentence:
+        assert parse(packed(body), kind) == Manifest(A, 7, (Layer(B, 5),))
+        return
+    with pytest.raises(NoImage) as raised:
+        parse(packed(body), kind)
+
+    assert str(raised.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ({"history": [{}] * 4097}, "its steps of history are more than 4096"),
+        ({"history": [{}] * 60_000}, "its configuration has more than 100000 values"),
+        ({"config": {"Env": ["x"] * 100_000}}, "its configuration has more than 100000 values"),
+    ],
+)
+def test_a_configuration_that_is_all_brackets(value: dict[str, Any], sentence: str):
+    """Few bytes would become many objects."""
+    with pytest.raises(Malformed) as raised:
+        parse_config(packed(value))
+
+    assert str(raised.value) == sentence
+    assert len(parse_config(packed({"history": [{}] * 4096})).history) == 4096
+
+
+@pytest.mark.parametrize("key", ["layers", "manifests"])
+def test_a_manifest_that_is_all_brackets(key: str):
+    """The same."""
+    with pytest.raises(Malformed, match=rf"^its {key} are more than 4096$"):
+        parse(packed({"config": {"digest": A}, key: [{}] * 4097}), "")
 
 
 def test_a_whole_configuration():
@@ -197,7 +279,7 @@ names = st.sampled_from(
 def test_any_json_is_read_or_malformed(value: dict[str, Any]):
     """Nothing else is raised."""
     for read in (lambda body: parse(body, ""), parse_config):
-        with contextlib.suppress(Malformed):
+        with contextlib.suppress(Malformed, NoImage):
             read(packed(value))
 
 
@@ -211,6 +293,11 @@ def test_any_json_is_read_or_malformed(value: dict[str, Any]):
         ("linux/arm/v6", "linux/arm/v7", True),
         ("linux/arm/v7", "linux/arm/v6", False),
         ("linux/arm/v7", "arm", True),
+        ("linux/arm", "linux/arm/v6", True),
+        ("linux/386", "linux/amd64", True),
+        ("linux/amd64", "linux/386", False),
+        ("linux/arm/v7", "linux/arm64", True),
+        ("linux/amd64/v3", "linux/amd64", False),
         ("windows/amd64", "linux/amd64", False),
     ],
 )

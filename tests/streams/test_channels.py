@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN, Protocol, Side
 
+from kubedock.notstarted import lacks
 from kubedock.streams.channels import LARGEST_MESSAGE, V4, V5, ChannelProtocol, ExitStatus, exit_status
 
 
@@ -144,6 +145,11 @@ def failure(reason: str, message: str = "", causes: object = None) -> dict[str, 
 MISSING = 'exec: "nosuch": executable file not found in $PATH: unknown'
 NO_FILE = 'exec: "/nosuch": stat /nosuch: no such file or directory: unknown'
 NO_RIGHT = 'exec: "/etc/passwd": permission denied: unknown'
+CRUN_MISSING = "executable file `nosuch` not found in $PATH: No such file or directory"
+CRUN_NO_FILE = "executable file `/nosuch` not found: No such file or directory"
+CRUN_NO_RIGHT = "open executable: Permission denied"
+NO_DIRECTORY = 'chdir to cwd ("/etc/passwd") set in config.json failed: not a directory: unknown'
+A_DIRECTORY = 'exec: "/etc": is a directory: unknown'
 
 
 @pytest.mark.parametrize(
@@ -156,6 +162,11 @@ NO_RIGHT = 'exec: "/etc/passwd": permission denied: unknown'
         (failure("InternalError", MISSING), ExitStatus(127, MISSING)),
         (failure("InternalError", NO_FILE), ExitStatus(127, NO_FILE)),
         (failure("InternalError", NO_RIGHT), ExitStatus(126, NO_RIGHT)),
+        (failure("InternalError", CRUN_MISSING), ExitStatus(127, CRUN_MISSING)),
+        (failure("InternalError", CRUN_NO_FILE), ExitStatus(127, CRUN_NO_FILE)),
+        (failure("InternalError", CRUN_NO_RIGHT), ExitStatus(126, CRUN_NO_RIGHT)),
+        (failure("InternalError", NO_DIRECTORY), ExitStatus(127, NO_DIRECTORY)),
+        (failure("InternalError", A_DIRECTORY), ExitStatus(126, A_DIRECTORY)),
         (failure("InternalError", "anything"), ExitStatus(126, "anything")),
         ([], ExitStatus(126, "[]")),
     ],
@@ -182,3 +193,17 @@ def test_a_status_that_is_no_json() -> None:
 def test_an_ended_container_is_told_from_a_missing_program(*, message: str, gone: bool) -> None:
     """The kubelet's texts, as a real one (1.34) sends them."""
     assert ExitStatus(126, message).container_gone is gone
+
+
+@pytest.mark.parametrize(
+    ("text", "program", "expected"),
+    [
+        ('exec: "sh": executable file not found in $PATH: unknown', "sh", True),
+        ("executable file `sh` not found in $PATH: No such file or directory", "sh", True),
+        ("executable file `bash` not found in $PATH: No such file or directory", "sh", False),
+        ('exec: "sh": permission denied: unknown', "sh", False),
+    ],
+)
+def test_a_program_that_an_image_lacks(*, text: str, program: str, expected: bool) -> None:
+    """Each runtime quotes its name in its own way."""
+    assert lacks(text, program) is expected

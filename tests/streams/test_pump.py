@@ -102,16 +102,16 @@ def test_a_cancel_and_a_break() -> None:
 def test_a_client_that_does_not_read_stops_the_process() -> None:
     """About a MiB is held, then nothing more is taken; all of it arrives in the end."""
     with both() as run:
-        size, count = 64 * 1024, 100
-        for _ in range(20):
+        size, count, enough = 64 * 1024, 100, HIGH // (64 * 1024) + 1
+        run.far.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        for _ in range(enough):
             run.channels.put(1, b"x" * size)
-        eventually(lambda: len(run.taken) == 20)
-        blocked = threading.Event()
-        for _ in range(count - 20):
+        eventually(lambda: len(run.taken) == enough)
+        for _ in range(count - enough):
             run.channels.put(1, b"x" * size)
         run.channels.finish(OK)
-        blocked.wait(0.1)
-        assert len(run.taken) == 20
+        threading.Event().wait(0.1)
+        assert len(run.taken) == enough
         got = 0
         while got < size * count:
             got += len(run.near.recv(1 << 20))

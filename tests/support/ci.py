@@ -91,6 +91,13 @@ def containers(pod: Pod) -> dict[str, Any]:
     return {one["name"]: one for one in (*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"])}
 
 
+def client(pod: Pod) -> Any:
+    """The container that runs the suite: the one beside kubedock's that is told where Docker is."""
+    others = [one for name, one in containers(pod).items() if name != KUBEDOCK]
+    (found,) = (one for one in others if "DOCKER_HOST" in [each["name"] for each in one.get("env", ())])
+    return found
+
+
 def _pod(**spec: Any) -> Pod:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "job"}, "spec": {"restartPolicy": "Never", **spec}}
 

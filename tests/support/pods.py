@@ -44,8 +44,37 @@ def told_of(cluster: Cluster, pod: str = "p") -> list[tuple[str, str]]:
 
 def text_of(cluster: Cluster, pod: str = "p", **options: Any) -> bytes:
     """A log without its times."""
-    stream, data = cluster.logs(pod, LogOptions(**options)), b""
+    return b"".join(texts(all_of(cluster, pod, LogOptions(**options))))
+
+
+def main_state(cluster: Cluster, pod: str) -> dict[str, Any]:
+    """The state of a pod's container."""
+    statuses = cluster.get("Pod", pod)["status"].get("containerStatuses") or [{}]
+    state: dict[str, Any] = statuses[0].get("state", {})
+    return state
+
+
+def ended(cluster: Cluster, pod: str) -> dict[str, Any]:
+    """How a pod's container ended."""
+    state: dict[str, Any] = eventually(lambda: main_state(cluster, pod).get("terminated"))
+    return state
+
+
+def all_of(cluster: Cluster, pod: str, options: LogOptions | None = None) -> bytes:
+    """A log to its end."""
+    stream, data = cluster.logs(pod, options or LogOptions()), b""
     while part := stream.read():
         data += part
     stream.close()
-    return b"".join(line.partition(b" ")[2] for line in data.splitlines(keepends=True))
+    return data
+
+
+def texts(log: bytes) -> list[bytes]:
+    """A log's lines without their times, which must be well formed."""
+    lines = []
+    for line in log.splitlines(keepends=True):
+        moment, _, text = line.partition(b" ")
+        assert len(moment) == 30, line
+        assert moment.endswith(b"Z"), line
+        lines.append(text)
+    return lines

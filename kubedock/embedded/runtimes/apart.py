@@ -1,5 +1,6 @@
 """A function on a thread of its own that ends with it: for what changes the thread (its namespaces) for good."""
 
+import errno
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -8,7 +9,7 @@ T = TypeVar("T")
 
 
 def apart(name: str, function: Callable[[], T]) -> T:
-    """Call it and wait for it; what it raises is raised here."""
+    """Call it and wait for it; what it raises is raised here. OSError where no thread can be had."""
     results: list[T] = []
     errors: list[BaseException] = []
 
@@ -19,7 +20,10 @@ def apart(name: str, function: Callable[[], T]) -> T:
             errors.append(error)
 
     thread = threading.Thread(target=run, name=name)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise OSError(errno.EAGAIN, str(error)) from error
     thread.join()
     if errors:
         raise errors[0]

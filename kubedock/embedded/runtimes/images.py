@@ -103,7 +103,7 @@ class Images:
     def _from_registry(self, fail: Failing, temporary: Path, timeout: float, credentials: Sequence[Credentials]) -> Image:
         wanted = fail.wanted
         asked = registry.source(wanted, self._mirrors, self._insecure)
-        options = [f"--authfile={_authfile(temporary, registry.auths(asked, wanted, credentials))}"]
+        options = [f"--authfile={_authfile(temporary, registry.auths(asked, credentials))}"]
         verify = ["--tls-verify=false"] if asked.plain else []
         raw = self._run(fail, ["skopeo", "inspect", "--raw", *options, *verify, asked.at(asked.suffix)], timeout, temporary)
         digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"

@@ -57,10 +57,9 @@ def source(wanted: Reference, mirrors: Iterable[Mirror], insecure: Collection[st
     return Source(f"{mirror.host}/{mirror.repository(wanted.repository)}", suffix, mirror.plain or mirror.host in insecure)
 
 
-def auths(asked: Source, wanted: Reference, known: Iterable[Credentials]) -> Mapping[str, Credentials]:
-    """The credentials that fit, by the host that is asked: those of the mirror, else those of the image's registry."""
-    by_server = {each.server: each for each in known}
-    found = by_server.get(asked.host) or by_server.get(wanted.registry)
+def auths(asked: Source, known: Iterable[Credentials]) -> Mapping[str, Credentials]:
+    """The credentials for the host that is asked: a mirror gets none of the registry that it stands for."""
+    found = next((each for each in known if each.server == asked.host), None)
     return {asked.host: found} if found is not None else {}
 
 

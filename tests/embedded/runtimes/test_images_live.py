@@ -32,6 +32,7 @@ class Registry(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Answers)
         self.layout, self.secret = layout, ""
         self.asked: list[str] = []
+        self.shown: set[str | None] = set()
 
     @property
     def host(self) -> str:
@@ -55,6 +56,7 @@ class Answers(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Manifests and blobs."""
         self.server.asked.append(self.path)
+        self.server.shown.add(self.headers.get("Authorization"))
         if self.server.secret and self.headers.get("Authorization") != self.server.secret:
             self._answer(401, b'{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}')
             return
@@ -142,13 +144,15 @@ def test_what_the_registry_lacks_is_told_as_a_kubelet_tells_it(store: Images, re
 
 
 def test_credentials_open_what_is_closed(store: Images, registry: Registry) -> None:
-    """Those of the image's registry are for its mirror as well."""
+    """Those of the mirror; it never sees those of the image's registry."""
     registry.secret = "Basic bWU6c2VjcmV0"
 
-    with pytest.raises(PullError, match="pull access denied, repository does not exist or may require authorization"):
-        store.pull(REFERENCE, timeout=60)
+    for login in ((), [Credentials("registry.example", "me", "secret")]):
+        with pytest.raises(PullError, match="pull access denied, repository does not exist or may require authorization"):
+            store.pull(REFERENCE, timeout=60, credentials=login)
 
-    assert store.pull(REFERENCE, timeout=60, credentials=[Credentials("registry.example", "me", "secret")]).ref == REFERENCE
+    assert registry.secret not in registry.shown
+    assert store.pull(REFERENCE, timeout=60, credentials=[Credentials(registry.host, "me", "secret")]).ref == REFERENCE
 
 
 def test_a_registry_that_cannot_be_reached_is_told(tmp_path: Path) -> None:

@@ -32,17 +32,18 @@ def test_where_a_reference_leads(reference: str, mirrors: list[Mirror], expected
     assert (source.name, source.suffix, source.plain) == expected
 
 
-def test_credentials_are_those_of_the_mirror_else_of_the_registry() -> None:
-    """Of no other."""
+def test_credentials_are_those_of_the_host_that_is_asked() -> None:
+    """A mirror gets none of the registry that it stands for, and the other way round."""
     wanted = registry.reference("registry.example/a")
-    asked = registry.source(wanted, [Mirror("", "https://mirror.example")])
-    mine, other = Credentials("registry.example", "me", "x"), Credentials("other.example", "me", "y")
+    mirrored = registry.source(wanted, [Mirror("", "http://mirror.example")])
+    itself = registry.source(wanted, [])
+    known = [Credentials("other.example", "me", "y"), Credentials("registry.example", "me", "x")]
+    of_mirror = Credentials("mirror.example", "m", "z")
 
-    assert registry.auths(asked, wanted, [other, mine]) == {"mirror.example": mine}
-    assert registry.auths(asked, wanted, [mine, Credentials("mirror.example", "m", "z")]) == {
-        "mirror.example": Credentials("mirror.example", "m", "z")
-    }
-    assert registry.auths(asked, wanted, [other]) == {}
+    assert registry.auths(mirrored, known) == {}
+    assert registry.auths(mirrored, [*known, of_mirror]) == {"mirror.example": of_mirror}
+    assert registry.auths(itself, [of_mirror, *known]) == {"registry.example": known[1]}
+    assert registry.auths(registry.source(wanted, [Mirror("", "http://registry.example")]), known) == {"registry.example": known[1]}
 
 
 def test_what_is_no_reference_has_the_kubelets_sentence() -> None:

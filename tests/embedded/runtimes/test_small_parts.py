@@ -12,9 +12,11 @@ import pytest
 
 from kubedock.embedded.runtime import Dns, Sandbox
 from kubedock.embedded.runtimes import names, network, tools, trees
+from kubedock.embedded.runtimes.apart import apart
 from kubedock.embedded.runtimes.archives import archives
 from kubedock.embedded.runtimes.folder import NodeFolder
 from kubedock.errors import Unavailable
+from tests.support.threads import none_left
 
 
 def test_a_folder_belongs_to_one_at_a_time(tmp_path: Path) -> None:
@@ -210,3 +212,11 @@ def test_a_volume_moves_in_and_back(tmp_path: Path) -> None:
     assert not volume.is_symlink()
     assert (volume / "more").read_text() == "y"
     assert not target.exists()
+
+
+def test_what_needs_a_thread_of_its_own_where_there_is_none() -> None:
+    """The error is the system's, as of any other call that it refuses."""
+    with none_left("apart"), pytest.raises(OSError, match="can't start new thread") as raised:
+        apart("apart", lambda: None)
+
+    assert raised.value.errno == errno.EAGAIN
