@@ -11,7 +11,7 @@ PYTEST := tmp=$$(mktemp -d /tmp/kd-XXXXXX) && trap 'rm -rf "$$tmp"' EXIT && TMPD
 FAST := not cluster and not embedded and not prove
 
 .DEFAULT_GOAL := help
-.PHONY: help install tools run serve format lint test cover test-cluster test-embedded prove bench docs tables wheels image check clean
+.PHONY: help install tools docker run serve format lint test cover test-cluster test-embedded prove bench docs tables wheels image check clean
 
 # $(call packages,NAMES): install Debian packages, and say so; elsewhere, or without root, say what is missing.
 packages = \
@@ -24,6 +24,10 @@ packages = \
 	  echo "What is missing: $(1). As root: apt-get install --no-install-recommends $(1)" >&2; exit 1; \
 	fi
 TOOLS := runc conmon skopeo umoci
+# The docker command is in the first of these that a release has.
+DOCKER := docker-cli docker.io
+# pip keeps nothing outside of the checkout.
+export PIP_NO_CACHE_DIR := 1
 
 help: ## Explain the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +49,10 @@ install: $(VENV)/.develop ## Make the environment with all tools
 tools: ## Install what the embedded node runs containers with (Debian packages; needs root)
 	@for tool in $(TOOLS); do command -v $$tool >/dev/null || missing=1; done; \
 	if [ -n "$$missing" ]; then $(call packages,$(TOOLS)); fi
+
+docker: ## Install the docker command, for tests (a Debian package; needs root)
+	@known() { for name in $(DOCKER); do if apt-get install -qq --simulate $$name >/dev/null 2>&1; then return; fi; done; false; }; \
+	command -v docker >/dev/null || { known || { apt-get update -qq; known; } || true; $(call packages,$$name); }
 
 run: $(VENV)/.serve tools ## Show kubedock at work on this machine, without a cluster (needs root)
 	@$(BIN)/python -m kubedock.demo $(ARGS)
@@ -72,7 +80,7 @@ cover: $(VENV)/.develop ## Run the same tests and report what they do not reach
 test-cluster: $(VENV)/.develop ## Run the suite on the real Kubernetes of KUBECONFIG
 	@$(PYTEST) -q -m 'cluster and not prove' $(ARGS)
 
-test-embedded: $(VENV)/.develop tools ## Run the suites on the embedded node: real containers on this machine (root; under 10 minutes)
+test-embedded: $(VENV)/.develop tools docker ## Run the suites on the embedded node: real containers on this machine (root; under 10 minutes)
 	@$(PYTEST) -q -m 'embedded and not prove' $(ARGS)
 
 prove: $(VENV)/.develop ## Run everything with its full counts; needs the cluster

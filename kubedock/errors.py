@@ -196,3 +196,8 @@ class RemovalInProgress(Conflict):
 
     def __init__(self, container_id: str) -> None:
         super().__init__(f"removal of container {container_id} is already in progress")
+
+
+def no_cluster(sentence: str) -> str:
+    """What is said where a cluster cannot be used: also how to do without one."""
+    return f"{sentence}; to run containers on this machine, without a cluster, use --embedded"

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from kubedock.errors import no_cluster
+
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LABEL_WORD = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
@@ -304,7 +306,7 @@ def verbosity(given: str) -> int:
 def kubeconfig(given: str) -> str:
     """A path, or several as in KUBECONFIG, of which one must exist."""
     if not any(Path(part).expanduser().is_file() for part in given.split(":") if part):
-        raise ValueError(f"there is no file {given}")
+        raise ValueError(no_cluster(f"there is no file {given}"))
     return given
 
 

@@ -5,6 +5,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -33,7 +34,17 @@ from kubedock.engine.networks import NetworkNameTaken
 from kubedock.engine.pullsecrets import PullSecrets
 from kubedock.engine.serviceaccount import AccountSecrets
 from kubedock.engine.system import LOGS_ROTATE
-from kubedock.errors import Conflict, KubedockError, NameTaken, NoSuchContainer, NoSuchNetwork, NoSuchVolume, Unavailable
+from kubedock.errors import (
+    Conflict,
+    InvalidParameter,
+    KubedockError,
+    NameTaken,
+    NoSuchContainer,
+    NoSuchNetwork,
+    NoSuchVolume,
+    Unavailable,
+    no_cluster,
+)
 from kubedock.kube import labels
 from kubedock.kube.gateway import KubeGateway
 from kubedock.kube.manifest import PodDefaults
@@ -130,25 +141,24 @@ class Runtime:
     @classmethod
     def start(cls, settings: Settings) -> "Runtime":
         """Connect, check what kubedock needs, and run. KubedockError with one sentence when it cannot."""
-        found = _embedded(settings) if settings.embedded else _connected(settings)
-        options = options_of(settings, found.url)
-        account = AccountSecrets(found.cluster, options.defaults)
-        options = replace(
-            options,
-            warnings=found.warnings,
-            inspector=_inspector(settings, found.cluster, account) if settings.inspector else None,
-            platform=platform(found.cluster, settings.node_selector),
-            own_images=found.own_images,
-            account_secrets=account,
-        )
-        if not settings.inspector:
-            logger.warning("--no-inspector: images are taken on trust: their %s", MISSING)
-        runtime = cls(found.cluster, options)
-        try:
+        with ExitStack() as undo:
+            found = _embedded(settings) if settings.embedded else _connected(settings)
+            undo.callback(found.cluster.close)
+            options = options_of(settings, found.url)
+            account = AccountSecrets(found.cluster, options.defaults)
+            options = replace(
+                options,
+                warnings=found.warnings,
+                inspector=_inspector(settings, found.cluster, account) if settings.inspector else None,
+                platform=platform(found.cluster, settings.node_selector),
+                own_images=found.own_images,
+                account_secrets=account,
+            )
+            if not settings.inspector:
+                logger.warning("--no-inspector: images are taken on trust: their %s", MISSING)
+            runtime = cls(found.cluster, options)
             runtime.run()
-        except BaseException:
-            found.cluster.close()
-            raise
+            undo.pop_all()
         logger.info("containers run %s, as instance %s", found.where, runtime._instance)
         return runtime
 
@@ -237,10 +247,16 @@ class Found(NamedTuple):
 
 def _connected(settings: Settings) -> Found:
     """The cluster of the kubeconfig, checked."""
-    cluster = KubeGateway.connect(
-        kubeconfig=settings.kubeconfig or None, context=settings.context or None, namespace=settings.namespace or None
-    )
-    for warning in check(cluster, cluster.namespace):
+    try:
+        cluster = KubeGateway.connect(
+            kubeconfig=settings.kubeconfig or None, context=settings.context or None, namespace=settings.namespace or None
+        )
+        warnings = check(cluster, cluster.namespace)
+    except InvalidParameter as error:
+        raise InvalidParameter(no_cluster(str(error))) from error
+    except Unavailable as error:
+        raise Unavailable(no_cluster(str(error))) from error
+    for warning in warnings:
         logger.warning("%s", warning)
     return Found(cluster, f"in namespace {cluster.namespace}", cluster.host, (LOGS_ROTATE,))
 
@@ -249,7 +265,7 @@ def _embedded(settings: Settings) -> Found:
     """This machine as a cluster."""
     from kubedock.embedded.opening import open_cluster  # noqa: PLC0415 - costs 0.2 s, for nothing on a real cluster
 
-    cluster = open_cluster(settings)
+    cluster = open_cluster(settings, labels.MARK)
 
     def own_images(reference: Reference) -> RegistryImage | None:
         found = cluster.own_image(reference.canonical, timeout=settings.pull_timeout)

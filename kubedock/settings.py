@@ -106,6 +106,10 @@ def _pairs(parse: Callable[[Sequence[str]], Mapping[str, str]], help: str, *, va
     return field(default_factory=dict, metadata=row)
 
 
+OF_A_CLUSTER = ("kubeconfig", "context")
+"""Not looked at with --embedded: they may well lead nowhere."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What kubedock was told, checked and parsed."""
@@ -295,7 +299,9 @@ class Settings:
         """
         environ = os.environ if environ is None else environ
         found: dict[str, Any] = {}
-        for option in options():
+        for option in sorted(options(), key=lambda option: option.name != "embedded"):
+            if option.name in OF_A_CLUSTER and found.get("embedded"):
+                continue
             value = _READ[option.shape](option, values.get(option.name), environ)
             if value is not _ABSENT:
                 found[option.name] = value

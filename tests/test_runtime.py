@@ -4,9 +4,10 @@ import pytest
 
 from kubedock.background.listeners import Listeners
 from kubedock.cluster.fake import FakeCluster
+from kubedock.errors import KubedockError
 from kubedock.kube.manifest import PodDefaults
 from kubedock.parsing import Address
-from kubedock.runtime import EVERYWHERE, LOOPBACK, Options, Runtime, options_of, publish_on
+from kubedock.runtime import EVERYWHERE, LOOPBACK, Found, Options, Runtime, options_of, publish_on
 from kubedock.settings import Settings
 from tests.support.running import run
 from tests.support.threads import none_left
@@ -33,6 +34,34 @@ def test_the_settings_reach_the_engine():
     options = options_of(Settings.from_options({"port_mode": "direct", "listen_addr": ":1"}, {}), "https://192.0.2.9:6443")
 
     assert (options.publish_on, options.port_mode) == (EVERYWHERE, "direct")
+
+
+class Closing(FakeCluster):
+    """Tells that it was closed."""
+
+    closed = False
+
+    def close(self) -> None:
+        """See Cluster."""
+        self.closed = True
+        super().close()
+
+
+@pytest.mark.parametrize("step", ["options_of", "platform", "Runtime.run"])
+@pytest.mark.parametrize("error", [KubedockError("it fails"), KeyboardInterrupt()])
+def test_a_start_that_ends_early_closes_its_cluster(step: str, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever step it ends at: on this machine the cluster has made links, mounts and groups by then."""
+    cluster = Closing()
+
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("kubedock.runtime._embedded", lambda _: Found(cluster, "here"))
+    monkeypatch.setattr(f"kubedock.runtime.{step}", fails)
+
+    with pytest.raises(type(error)):
+        Runtime.start(Settings(embedded=True))
+    assert cluster.closed
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kubedock.errors import InvalidParameter
+from kubedock.errors import InvalidParameter, no_cluster
 from kubedock.parsing import Address, Share
 from kubedock.settings import Settings, SettingsError, options, table
 
@@ -84,7 +84,7 @@ BAD = [
     ("timeout", "0", "must be longer than 0"),
     ("timeout", "9999h", "'9999h' is longer than a year"),
     ("namespace", "My_Space", "'My_Space' is not a valid name (lower-case letters, digits and '-', at most 63)"),
-    ("kubeconfig", "/nowhere/config", "there is no file /nowhere/config"),
+    ("kubeconfig", "/nowhere/config", no_cluster("there is no file /nowhere/config")),
     ("image_pull_secrets", "a,B", "'B' is not a valid name (lower-case letters, digits, '-' and '.', at most 253)"),
     ("pull_policy", "sometimes", "'sometimes' is none of ifnotpresent, always, never"),
     ("request_cpu", "lots", "'lots' is not a quantity (write 500m, 2 or 64Mi)"),
@@ -238,6 +238,14 @@ def test_one_of_several_kubeconfigs_must_exist(tmp_path: Path) -> None:
     path.write_text("")
 
     assert Settings.from_environment({"KUBECONFIG": f"/nowhere:{path}"}).kubeconfig == f"/nowhere:{path}"
+
+
+def test_a_node_of_its_own_needs_no_kubeconfig() -> None:
+    """One that leads nowhere is no reason not to start."""
+    environ = {"KUBECONFIG": "/nowhere/config"}
+
+    assert Settings.from_options({"embedded": True}, environ).kubeconfig == ""
+    assert Settings.from_environment({**environ, "KUBEDOCK_EMBEDDED": "true"}).kubeconfig == ""
 
 
 @pytest.mark.parametrize(("text", "everywhere"), [(":1", True), ("[::]:1", True), ("0.0.0.0:1", True), ("127.0.0.1:1", False)])

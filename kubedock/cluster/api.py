@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from kubedock.cluster.admission import check, check_patch, defaulted
+from kubedock.cluster.decoding import decoded
 from kubedock.cluster.deployments import Deployments
 from kubedock.cluster.kinds import RESOURCES
 from kubedock.cluster.objects import copied, merged, owners, timestamp
 from kubedock.cluster.protocol import Json, Kind, ObjectList
 from kubedock.cluster.store import ObjectStore
 from kubedock.cluster.watching import StoreWatch
-from kubedock.errors import Conflict, KubedockError
+from kubedock.errors import Conflict, InvalidParameter, KubedockError
 
 OVER = ("Succeeded", "Failed")
 KEPT = ("uid", "creationTimestamp", "namespace", "name", "generation", "deletionTimestamp", "deletionGracePeriodSeconds")
@@ -84,11 +85,9 @@ class ObjectApi:
 
     def patch(self, kind: Kind, name: str, change: Mapping[str, Any]) -> Json:
         """See Cluster. Conflict when the change carries a version that is not the object's."""
-        wanted = {key: value for key, value in change.items() if key != "status"}
         with self._store.lock:
             before = self._store.find(kind, name)
-            _check_version(kind, before, wanted)
-            after = _patched(before, wanted)
+            after = _patched(kind, before, change)
             check_patch(kind, before, after)
 
             def put(item: Json) -> None:
@@ -98,7 +97,7 @@ class ObjectApi:
             stored = self._store.update(kind, name, put)
             if kind == "Deployment":
                 self._deployments.reconcile(name)
-            if kind == "Pod" and "activeDeadlineSeconds" in (wanted.get("spec") or {}):
+            if kind == "Pod" and _deadline(before) != _deadline(stored):
                 self._runner.expire(name)
             answer: Json = copied(stored)
             return answer
@@ -178,23 +177,28 @@ class ObjectApi:
 
     @staticmethod
     def _admitted(kind: Kind, manifest: Mapping[str, Any]) -> Json:
-        item = defaulted(kind, copied(manifest))
+        item = defaulted(kind, decoded(kind, manifest))
         check(kind, item)
         return item
 
 
-def _check_version(kind: Kind, item: Json, change: Mapping[str, Any]) -> None:
-    version = (change.get("metadata") or {}).get("resourceVersion")
-    if version not in (None, "", item["metadata"]["resourceVersion"]):
+def _deadline(pod: Json) -> int | None:
+    seconds: int | None = pod["spec"].get("activeDeadlineSeconds")
+    return seconds
+
+
+def _patched(kind: Kind, item: Json, change: Mapping[str, Any]) -> Json:
+    """The object after a change: Conflict, InvalidParameter."""
+    wanted = {key: value for key, value in change.items() if key != "status"}
+    result = defaulted(kind, decoded(kind, merged(item, wanted)))
+    meta, before = result.get("metadata"), item["metadata"]
+    if meta is None:
+        raise InvalidParameter(f"the name of the object ({before['name']} based on URL) was undeterminable: name must be provided")
+    if meta.get("resourceVersion") not in (None, "", before["resourceVersion"]):
         raise Conflict(
-            f'Operation cannot be fulfilled on {RESOURCES[kind].qualified} "{item["metadata"]["name"]}": the object has been'
+            f'Operation cannot be fulfilled on {RESOURCES[kind].qualified} "{before["name"]}": the object has been'
             " modified; please apply your changes to the latest version and try again"
         )
-
-
-def _patched(item: Json, change: Mapping[str, Any]) -> Json:
-    result: Json = merged(item, change)
-    kept = {key: item["metadata"][key] for key in (*KEPT, "resourceVersion") if key in item["metadata"]}
-    asked = {key: value for key, value in result["metadata"].items() if key not in KEPT}
-    result["metadata"] = asked | kept
+    kept = {key: before[key] for key in (*KEPT, "resourceVersion") if key in before}
+    result["metadata"] = {key: value for key, value in meta.items() if key not in KEPT} | kept
     return result

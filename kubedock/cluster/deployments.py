@@ -11,7 +11,7 @@ from typing import Any
 
 from kubedock.cluster.objects import owners
 from kubedock.cluster.protocol import Json, Kind
-from kubedock.cluster.store import ObjectStore
+from kubedock.cluster.store import LONGEST_STEM, ObjectStore
 from kubedock.errors import KubedockError
 
 Create = Callable[[Mapping[str, Any]], Json]
@@ -89,7 +89,7 @@ class Deployments:
         return {
             "metadata": dict(meta)
             | {
-                "name": f"{name}-{template_hash}-{self._counter:05x}",
+                "name": f"{f'{name}-{template_hash}-'[:LONGEST_STEM]}{self._counter:05x}",
                 "labels": dict(meta.get("labels") or {}) | {HASH: template_hash},
                 "ownerReferences": [owner],
             },

@@ -1,12 +1,22 @@
 """What is wrong with an object, gathered so that one refusal names all of it. Pure."""
 
+import ipaddress
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from kubedock.errors import InvalidParameter
 
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+
+
+def is_address(value: str, versions: Sequence[int] = (4, 6)) -> bool:
+    """It is an IP address of one of these versions."""
+    try:
+        return ipaddress.ip_address(value).version in versions
+    except ValueError:
+        return False
 
 
 class Faults:
@@ -31,15 +41,42 @@ class Faults:
         shown = f'"{value}"' if isinstance(value, str) else value
         self.add(field, f"Invalid value: {shown}: {why}")
 
+    def within(self, field: str, value: int | None, most: int, least: int = 0) -> None:
+        """A number, where there is one, must lie between two others."""
+        if value is not None and not least <= value <= most:
+            self.invalid(field, value, f"must be between {least} and {most}, inclusive")
+
+    def supported(self, field: str, value: Any, known: Sequence[str]) -> None:
+        """A word, where there is one, must be among those that are known."""
+        if value is not None and value not in known:
+            shown = ", ".join(f'"{word}"' for word in known)
+            self.add(field, f'Unsupported value: "{value}": supported values: {shown}')
+
+    def address(self, field: str, value: str) -> None:
+        """A value must be an IP address."""
+        if not is_address(value):
+            self.invalid(field, value, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")
+
+    def relative(self, field: str, value: str) -> None:
+        """A path must lead to nothing outside of where it begins."""
+        if value.startswith("/"):
+            self.invalid(field, value, "must be a relative path")
+        if ".." in value.split("/"):
+            self.invalid(field, value, "must not contain '..'")
+
     def label(self, field: str, value: str) -> None:
         """A value must be a DNS label."""
         if len(value) > 63 or not LABEL.fullmatch(value):
             self.invalid(field, value, "a lowercase RFC 1123 label is needed")
 
-    def port(self, field: str, value: Any) -> None:
-        """A value must be a port."""
-        if not isinstance(value, int) or not 0 < value <= 65535:
-            self.invalid(field, value, "must be between 1 and 65535, inclusive")
+    def subdomain(self, field: str, value: str) -> None:
+        """A value must be a DNS subdomain: labels with dots between them."""
+        if len(value) > 253 or not NAME.fullmatch(value):
+            self.invalid(field, value, "a lowercase RFC 1123 subdomain is needed")
+
+    def port(self, field: str, value: int | None) -> None:
+        """A value must be there, and be a port."""
+        self.within(field, value or 0, 65535, 1)
 
     def unique(self, field: str, value: Any, seen: set[Any]) -> None:
         """A value must not be among those that came before; it is from now on."""

@@ -1,7 +1,8 @@
-"""The fields that Kubernetes 1.34 knows of the objects here, to refuse what is misspelt. Pure.
+"""The fields that Kubernetes 1.34 knows of the objects here, and their types, to refuse what is misspelt. Pure.
 
 A real API server drops unknown fields, or refuses them where a client asks for it (``fieldValidation=Strict``); the
-embedded cluster always refuses, since nobody else would see the mistake. Parts that no name follows are not looked into.
+embedded cluster always refuses, since nobody else would see the mistake. Values of a wrong type are refused by all of
+them (``decoding``).
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,59 +13,86 @@ from kubedock.cluster.kinds import RESOURCES
 from kubedock.cluster.protocol import Json, Kind
 from kubedock.errors import InvalidParameter
 
+LIST, MAP = "[]", "map[string]"
+"""What the type of a list or of a map with free keys begins with; the type of what is in it follows."""
+
 _TYPES = {
-    "Metadata": "annotations creationTimestamp deletionGracePeriodSeconds deletionTimestamp finalizers generateName generation"
-    " labels managedFields name namespace ownerReferences:Owner resourceVersion selfLink uid",
-    "Owner": "apiVersion blockOwnerDeletion controller kind name uid",
+    "ObjectMeta": "annotations:map[string]string creationTimestamp deletionGracePeriodSeconds:int64 deletionTimestamp"
+    " finalizers:[]string generateName:string generation:int64 labels:map[string]string managedFields name:string"
+    " namespace:string ownerReferences:[]OwnerReference resourceVersion:string selfLink:string uid:UID",
+    "OwnerReference": "apiVersion:string blockOwnerDeletion:bool controller:bool kind:string name:string uid:UID",
     "Pod": "spec:PodSpec",
-    "PodSpec": "activeDeadlineSeconds affinity automountServiceAccountToken containers:Container dnsConfig:DnsConfig dnsPolicy"
-    " enableServiceLinks ephemeralContainers hostAliases:HostAlias hostIPC hostNetwork hostPID hostUsers hostname"
-    " hostnameOverride imagePullSecrets:Reference initContainers:Container nodeName nodeSelector os overhead preemptionPolicy"
-    " priority priorityClassName readinessGates resourceClaims resources restartPolicy runtimeClassName schedulerName"
-    " schedulingGates securityContext:PodSecurity serviceAccount serviceAccountName setHostnameAsFQDN shareProcessNamespace"
-    " subdomain terminationGracePeriodSeconds tolerations topologySpreadConstraints volumes:Volume",
-    "Container": "args command env:Variable envFrom:VariableSource image imagePullPolicy lifecycle livenessProbe name"
-    " ports:Port readinessProbe resizePolicy resources:Resources restartPolicy restartPolicyRules securityContext:Security"
-    " startupProbe stdin stdinOnce terminationMessagePath terminationMessagePolicy tty volumeDevices volumeMounts:Mount workingDir",
-    "Variable": "name value valueFrom",
-    "VariableSource": "configMapRef prefix secretRef",
-    "Port": "containerPort hostIP hostPort name protocol",
-    "Resources": "claims limits requests",
-    "Mount": "mountPath mountPropagation name readOnly recursiveReadOnly subPath subPathExpr",
-    "Security": "allowPrivilegeEscalation appArmorProfile capabilities:Capabilities privileged procMount"
-    " readOnlyRootFilesystem runAsGroup runAsNonRoot runAsUser seLinuxOptions seccompProfile windowsOptions",
-    "Capabilities": "add drop",
-    "PodSecurity": "appArmorProfile fsGroup fsGroupChangePolicy runAsGroup runAsNonRoot runAsUser seLinuxChangePolicy"
-    " seLinuxOptions seccompProfile supplementalGroups supplementalGroupsPolicy sysctls:Sysctl windowsOptions",
-    "Sysctl": "name value",
-    "DnsConfig": "nameservers options searches",
-    "HostAlias": "hostnames ip",
-    "Reference": "name",
-    "Volume": "awsElasticBlockStore azureDisk azureFile cephfs cinder configMap:ConfigMapVolume csi downwardAPI"
-    " emptyDir:EmptyDir ephemeral fc flexVolume flocker gcePersistentDisk gitRepo glusterfs hostPath:HostPath image iscsi name"
-    " nfs persistentVolumeClaim photonPersistentDisk portworxVolume projected quobyte rbd scaleIO secret:SecretVolume storageos"
-    " vsphereVolume",
-    "ConfigMapVolume": "defaultMode items:KeyPath name optional",
-    "SecretVolume": "defaultMode items:KeyPath optional secretName",
-    "KeyPath": "key mode path",
-    "EmptyDir": "medium sizeLimit",
-    "HostPath": "path type",
+    "PodSpec": "activeDeadlineSeconds:int64 affinity automountServiceAccountToken:bool containers:[]Container"
+    " dnsConfig:PodDNSConfig dnsPolicy:DNSPolicy enableServiceLinks:bool ephemeralContainers hostAliases:[]HostAlias"
+    " hostIPC:bool hostNetwork:bool hostPID:bool hostUsers:bool hostname:string hostnameOverride:string"
+    " imagePullSecrets:[]LocalObjectReference initContainers:[]Container nodeName:string nodeSelector:map[string]string os"
+    " overhead preemptionPolicy:PreemptionPolicy priority:int32 priorityClassName:string readinessGates resourceClaims resources"
+    " restartPolicy:RestartPolicy runtimeClassName:string schedulerName:string schedulingGates"
+    " securityContext:PodSecurityContext serviceAccount:string serviceAccountName:string setHostnameAsFQDN:bool"
+    " shareProcessNamespace:bool subdomain:string terminationGracePeriodSeconds:int64 tolerations topologySpreadConstraints"
+    " volumes:[]Volume",
+    "Container": "args:[]string command:[]string env:[]EnvVar envFrom:[]EnvFromSource image:string imagePullPolicy:PullPolicy"
+    " lifecycle livenessProbe name:string ports:[]ContainerPort readinessProbe resizePolicy resources:ResourceRequirements"
+    " restartPolicy:ContainerRestartPolicy restartPolicyRules securityContext:SecurityContext startupProbe stdin:bool"
+    " stdinOnce:bool terminationMessagePath:string terminationMessagePolicy:TerminationMessagePolicy tty:bool volumeDevices"
+    " volumeMounts:[]VolumeMount workingDir:string",
+    "EnvVar": "name:string value:string valueFrom:EnvVarSource",
+    "EnvVarSource": "configMapKeyRef:ConfigMapKeySelector fieldRef:ObjectFieldSelector fileKeyRef resourceFieldRef"
+    " secretKeyRef:SecretKeySelector",
+    "ConfigMapKeySelector": "key:string name:string optional:bool",
+    "SecretKeySelector": "key:string name:string optional:bool",
+    "ObjectFieldSelector": "apiVersion:string fieldPath:string",
+    "EnvFromSource": "configMapRef:ConfigMapEnvSource prefix:string secretRef:SecretEnvSource",
+    "ConfigMapEnvSource": "name:string optional:bool",
+    "SecretEnvSource": "name:string optional:bool",
+    "ContainerPort": "containerPort:int32 hostIP:string hostPort:int32 name:string protocol:Protocol",
+    "ResourceRequirements": "claims limits:map[string]Quantity requests:map[string]Quantity",
+    "VolumeMount": "mountPath:string mountPropagation:MountPropagationMode name:string readOnly:bool"
+    " recursiveReadOnly:RecursiveReadOnlyMode subPath:string subPathExpr:string",
+    "SecurityContext": "allowPrivilegeEscalation:bool appArmorProfile capabilities:Capabilities privileged:bool"
+    " procMount:ProcMountType readOnlyRootFilesystem:bool runAsGroup:int64 runAsNonRoot:bool runAsUser:int64 seLinuxOptions"
+    " seccompProfile:SeccompProfile windowsOptions",
+    "Capabilities": "add:[]Capability drop:[]Capability",
+    "SeccompProfile": "localhostProfile:string type:SeccompProfileType",
+    "PodSecurityContext": "appArmorProfile fsGroup:int64 fsGroupChangePolicy:PodFSGroupChangePolicy runAsGroup:int64"
+    " runAsNonRoot:bool runAsUser:int64 seLinuxChangePolicy seLinuxOptions seccompProfile:SeccompProfile"
+    " supplementalGroups:[]int64 supplementalGroupsPolicy sysctls:[]Sysctl windowsOptions",
+    "Sysctl": "name:string value:string",
+    "PodDNSConfig": "nameservers:[]string options:[]PodDNSConfigOption searches:[]string",
+    "PodDNSConfigOption": "name:string value:string",
+    "HostAlias": "hostnames:[]string ip:string",
+    "LocalObjectReference": "name:string",
+    "Volume": "awsElasticBlockStore azureDisk azureFile cephfs cinder configMap:ConfigMapVolumeSource csi downwardAPI"
+    " emptyDir:EmptyDirVolumeSource ephemeral fc flexVolume flocker gcePersistentDisk gitRepo glusterfs"
+    " hostPath:HostPathVolumeSource image iscsi name:string nfs persistentVolumeClaim photonPersistentDisk portworxVolume"
+    " projected quobyte rbd scaleIO secret:SecretVolumeSource storageos vsphereVolume",
+    "ConfigMapVolumeSource": "defaultMode:int32 items:[]KeyToPath name:string optional:bool",
+    "SecretVolumeSource": "defaultMode:int32 items:[]KeyToPath optional:bool secretName:string",
+    "KeyToPath": "key:string mode:int32 path:string",
+    "EmptyDirVolumeSource": "medium:StorageMedium sizeLimit:Quantity",
+    "HostPathVolumeSource": "path:string type:HostPathType",
     "Deployment": "spec:DeploymentSpec",
-    "DeploymentSpec": "minReadySeconds paused progressDeadlineSeconds replicas revisionHistoryLimit selector strategy"
-    " template:Template",
-    "Template": "metadata:Metadata spec:PodSpec",
+    "DeploymentSpec": "minReadySeconds:int32 paused:bool progressDeadlineSeconds:int32 replicas:int32 revisionHistoryLimit:int32"
+    " selector:LabelSelector strategy template:PodTemplateSpec",
+    "LabelSelector": "matchExpressions matchLabels:map[string]string",
+    "PodTemplateSpec": "metadata:ObjectMeta spec:PodSpec",
     "Service": "spec:ServiceSpec",
-    "ServiceSpec": "allocateLoadBalancerNodePorts clusterIP clusterIPs externalIPs externalName externalTrafficPolicy"
-    " healthCheckNodePort internalTrafficPolicy ipFamilies ipFamilyPolicy loadBalancerClass loadBalancerIP"
-    " loadBalancerSourceRanges ports:ServicePort publishNotReadyAddresses selector sessionAffinity sessionAffinityConfig"
-    " trafficDistribution type",
-    "ServicePort": "appProtocol name nodePort port protocol targetPort",
-    "EndpointSlice": "addressType endpoints:Endpoint ports",
-    "Endpoint": "addresses conditions deprecatedTopology hints hostname nodeName targetRef zone",
-    "ConfigMap": "binaryData data immutable",
-    "Secret": "data immutable stringData type",
+    "ServiceSpec": "allocateLoadBalancerNodePorts:bool clusterIP:string clusterIPs:[]string externalIPs:[]string"
+    " externalName:string externalTrafficPolicy healthCheckNodePort:int32 internalTrafficPolicy ipFamilies ipFamilyPolicy"
+    " loadBalancerClass:string loadBalancerIP:string loadBalancerSourceRanges:[]string ports:[]ServicePort"
+    " publishNotReadyAddresses:bool selector:map[string]string sessionAffinity sessionAffinityConfig trafficDistribution:string"
+    " type:ServiceType",
+    "ServicePort": "appProtocol:string name:string nodePort:int32 port:int32 protocol:Protocol targetPort:IntOrString",
+    "EndpointSlice": "addressType:AddressType endpoints:[]Endpoint ports:[]EndpointPort",
+    "Endpoint": "addresses:[]string conditions:EndpointConditions deprecatedTopology hints hostname:string nodeName:string"
+    " targetRef zone:string",
+    "EndpointConditions": "ready:bool serving:bool terminating:bool",
+    "EndpointPort": "appProtocol:string name:string port:int32 protocol:Protocol",
+    "ConfigMap": "binaryData:map[string]Bytes data:map[string]string immutable:bool",
+    "ServiceAccount": "automountServiceAccountToken:bool imagePullSecrets:[]LocalObjectReference secrets",
+    "Secret": "data:map[string]Bytes immutable:bool stringData:map[string]string type:SecretType",
 }
-_EVERYWHERE = "apiVersion kind metadata:Metadata status "
+_EVERYWHERE = "apiVersion:string kind:string metadata:ObjectMeta status "
 
 Fields = Mapping[str, str]
 """The fields of a type, and the type of each, "" for what is not looked into."""
@@ -72,33 +100,36 @@ Fields = Mapping[str, str]
 
 def _fields(type_: str) -> Fields:
     words = (_EVERYWHERE if type_ in RESOURCES else "") + _TYPES[type_]
-    return dict(word.partition(":")[::2] for word in words.split())
+    return MappingProxyType(dict(word.partition(":")[::2] for word in words.split()))
 
 
-_FIELDS: Mapping[str, Fields] = MappingProxyType({type_: _fields(type_) for type_ in _TYPES})
+FIELDS: Mapping[str, Fields] = MappingProxyType({type_: _fields(type_) for type_ in _TYPES})
+"""The types that have fields, by their names in Kubernetes; those of words in lower case are plain values, the others are
+strings of their own kind."""
+
+
+def cannot_be(kind: Kind, why: str, *, given: str = "", version: str = "") -> InvalidParameter:
+    """What an API server says of a body that is not an object of this kind; it was ``given`` as this kind and version."""
+    return InvalidParameter(
+        f'{given or kind} in version "{version or RESOURCES[kind].version}" cannot be handled as a {kind}: {why}'
+    )
 
 
 def check_fields(kind: Kind, item: Json) -> None:
     """Refuse an object with unknown fields: InvalidParameter that names each."""
-    if kind not in _FIELDS:
-        return
     unknown = [f'unknown field "{path}"' for path in _unknown(kind, item, "")]
     if unknown:
-        version = RESOURCES[kind].version
-        raise InvalidParameter(
-            f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error: {", ".join(unknown)}'
-        )
+        raise cannot_be(kind, f"strict decoding error: {', '.join(unknown)}")
 
 
 def _unknown(type_: str, value: Any, path: str) -> Iterator[str]:
-    if isinstance(value, list):
+    if type_.startswith(LIST) and isinstance(value, list):
         for index, each in enumerate(value):
-            yield from _unknown(type_, each, f"{path}[{index}]")
-    elif isinstance(value, Mapping):
-        known = _FIELDS[type_]
+            yield from _unknown(type_.removeprefix(LIST), each, f"{path}[{index}]")
+    elif type_ in FIELDS and isinstance(value, Mapping):
         for name, inside in value.items():
             place = f"{path}.{name}" if path else name
-            if name not in known:
+            if name in FIELDS[type_]:
+                yield from _unknown(FIELDS[type_][name], inside, place)
+            else:
                 yield place
-            elif known[name]:
-                yield from _unknown(known[name], inside, place)

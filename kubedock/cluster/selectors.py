@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from kubedock.cluster.admission_metadata import key_fault
 from kubedock.cluster.protocol import Json, Kind
 from kubedock.errors import InvalidParameter
 
@@ -40,21 +41,35 @@ def _label_term(term: str) -> Predicate:
 
     within = re.fullmatch(r"(\S+)\s+(in|notin)\s+\((.*)\)", term)
     if within:
-        key, word, values = within[1], within[2], {value.strip() for value in within[3].split(",")}
+        key, word, values = _checked(term, within[1]), within[2], {value.strip() for value in within[3].split(",")}
         return lambda item: (labels(item).get(key) in values) == (word == "in")
     if "!=" in term:
-        key, value = term.split("!=", 1)
-        return lambda item: labels(item).get(key.strip()) != value.strip()
+        key, value = (part.strip() for part in term.split("!=", 1))
+        _checked(term, key)
+        return lambda item: labels(item).get(key) != value
     if "=" in term:
-        key, value = re.split("==?", term, maxsplit=1)
-        return lambda item: labels(item).get(key.strip()) == value.strip()
+        key, value = (part.strip() for part in re.split("==?", term, maxsplit=1))
+        _checked(term, key)
+        return lambda item: labels(item).get(key) == value
+    key = _checked(term, term.removeprefix("!").strip())
     if term.startswith("!"):
-        return lambda item: term[1:].strip() not in labels(item)
-    return lambda item: term in labels(item)
+        return lambda item: key not in labels(item)
+    return lambda item: key in labels(item)
+
+
+def _checked(term: str, key: str) -> str:
+    """The key of a term: InvalidParameter where it is none."""
+    why = key_fault(key)
+    if why:
+        raise InvalidParameter(f'unable to parse requirement: {term}: Invalid value: "{key}": {why}')
+    return key
 
 
 def _field_term(kind: Kind, term: str) -> Predicate:
-    wanted, (path, value) = "!=" not in term, re.split("!=|==?", term, maxsplit=1)
+    wanted, (path, *rest) = "!=" not in term, re.split("!=|==?", term, maxsplit=1)
+    if not rest:
+        raise InvalidParameter(f"invalid selector: '{term}'; can't understand '{term}'")
+    value = rest[0]
     if path not in ("metadata.name", "metadata.namespace", *FIELDS.get(kind, ())):
         raise InvalidParameter(f"field label not supported: {path}")
     return lambda item: (_at(item, path) == value) == wanted

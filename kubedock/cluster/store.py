@@ -4,6 +4,7 @@ The cluster in memory and the embedded one keep theirs here.
 """
 
 import threading
+import time
 import uuid
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
@@ -14,9 +15,11 @@ from kubedock.cluster.kinds import RESOURCES
 from kubedock.cluster.objects import copied, owners, timestamp
 from kubedock.cluster.protocol import Json, Kind, WatchEvent
 from kubedock.cluster.selectors import Predicate, predicate
-from kubedock.cluster.watching import StoreWatch
-from kubedock.errors import Conflict, NotFound
+from kubedock.cluster.watching import Clock, Origin, StoreWatch
+from kubedock.errors import Conflict, InvalidParameter, NotFound
 
+LONGEST_STEM = 58
+"""What is taken of a ``generateName``, so that the name is a label with what makes it unique."""
 HISTORY = 50_000
 """Changes that are remembered at most: who watches from an older version gets Gone."""
 
@@ -44,9 +47,11 @@ class Entry(NamedTuple):
 class ObjectStore:
     """All objects. Everything happens under ``lock``, which is reentrant; objects in it are never changed in place."""
 
-    def __init__(self, namespace: str, now: Callable[[], datetime], *, history: int = HISTORY) -> None:
-        """``now`` gives times for metadata."""
-        self.namespace, self._now, self._longest = namespace, now, history
+    def __init__(
+        self, namespace: str, now: Callable[[], datetime], *, history: int = HISTORY, clock: Clock = time.monotonic
+    ) -> None:
+        """``now`` gives times for metadata, ``clock`` those of watches."""
+        self.namespace, self._now, self._longest, self._clock = namespace, now, history, clock
         self.lock = threading.RLock()
         self._objects: dict[Kind, dict[str, Json]] = {kind: {} for kind in RESOURCES}
         self._owned: dict[str, dict[tuple[Kind, str], None]] = defaultdict(dict)
@@ -65,7 +70,7 @@ class ObjectStore:
         with self.lock:
             if not meta.get("name") and meta.get("generateName"):
                 self._names += 1
-                meta["name"] = f"{meta['generateName']}{self._names:05x}"
+                meta["name"] = f"{meta['generateName'][:LONGEST_STEM]}{self._names:05x}"
             name = meta.get("name", "")
             if name in self._objects[kind]:
                 raise Conflict(f'{resource.qualified} "{name}" already exists')
@@ -168,10 +173,12 @@ class ObjectStore:
                 self._owned[uid][(kind, after["metadata"]["name"])] = None
 
     def watch(self, kind: Kind, since: str, selector: str, fields: str, seconds: int) -> StoreWatch:
-        """Open a watch: Gone comes out of it, as from the API server."""
+        """Open a watch: Gone comes out of it, as from the API server. InvalidParameter for what is no version."""
         wants = predicate(kind, selector, fields)
+        if since and not (since.isascii() and since.isdigit()):
+            raise InvalidParameter(f'resourceVersion: Invalid value: "{since}": a number is needed')
         with self.lock:
-            watch = StoreWatch(lambda: self._bookmark(kind), self._forget, seconds)
+            watch = StoreWatch(Origin(self.lock, lambda: self._bookmark(kind), self._forget, self._clock), seconds)
             for event in self._backlog(kind, since, wants):
                 watch.push(event)
             if since not in ("", "0") and int(since) < self._compacted:

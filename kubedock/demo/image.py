@@ -41,7 +41,7 @@ def busybox(folder: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=folder) as place:
         try:
             os.chmod(place, 0o755)  # noqa: S103 apt fetches as a user of its own
-            _run(["apt-get", "--quiet", "download", PACKAGE], place)
+            _download(place)
             package = next(Path(place).glob("*.deb"))
             _run(["dpkg-deb", "--extract", str(package), f"{place}/tree"], place)
             shutil.copy2(f"{place}/tree/bin/busybox", kept)
@@ -50,6 +50,19 @@ def busybox(folder: Path) -> Path:
                 f"Debian's package {PACKAGE} cannot be had, and its busybox is needed for an image: {error}"
             ) from error
     return kept
+
+
+def _download(place: str) -> None:
+    """Debian's package, into a folder. Where the machine's lists know none, with lists of our own: they go with the folder."""
+    command = ["apt-get", "--quiet", "download", PACKAGE]
+    try:
+        _run(command, place)
+    except OSError:
+        own = [f"--option=Dir::State::Lists={place}/lists", f"--option=Dir::Cache={place}/cache"]
+        for folder in ("lists", "cache"):
+            Path(place, folder).mkdir()
+        _run(["apt-get", *own, "--quiet", "update"], place)
+        _run([command[0], *own, *command[1:]], place)
 
 
 def _run(argv: Sequence[str], folder: str) -> None:

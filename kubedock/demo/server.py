@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from kubedock.errors import Unavailable
 
 START_SECONDS = 60
-STOP_SECONDS = 30
+STOP_SECONDS = 60
 LAST_LINES = 20
 _SERVES = re.compile(r"serves the Docker API on tcp://(\S+)")
 _RUNS = re.compile(r"containers are run by (.*)")

@@ -2,3 +2,6 @@
 
 ``runtime.Runtime`` is the seam between the node, which knows Kubernetes, and what runs processes, which does not.
 """
+
+CLOSE_SECONDS = 30.0
+"""So long the end of a node may take at most: of its pods, its file of objects, and the runtime."""

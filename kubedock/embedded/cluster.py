@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ from kubedock.errors import Conflict, NotFound, Unavailable
 logger = logging.getLogger(__name__)
 
 HISTORY = 8192
-STOP_SECONDS = 10.0
+STOP_SECONDS = 4.0
+"""For the node and for the disk, of ``CLOSE_SECONDS``; the rest is the runtime's."""
 
 
 def _now() -> datetime:
@@ -36,22 +38,39 @@ def _now() -> datetime:
 class EmbeddedCluster:
     """See Cluster. ``open`` it before use, ``close`` it once: nothing is left on the machine then."""
 
-    def __init__(self, runtime: Runtime, folder: Path, *, namespace: str = "default", now: Callable[[], datetime] = _now) -> None:
-        """``folder`` is the node's; the runtime has its own part of it."""
+    def __init__(
+        self,
+        runtime: Runtime,
+        folder: Path,
+        *,
+        namespace: str = "default",
+        now: Callable[[], datetime] = _now,
+        ours: str = "",
+    ) -> None:
+        """``folder`` is the node's; the runtime has its own part of it. What has the label ``ours`` ends with the server."""
         self._runtime, self._namespace = runtime, namespace
         self._store = ObjectStore(namespace, now, history=HISTORY)
         self._node = Node(self._store, runtime, folder, now)
-        self._disk = Disk(self._store, folder / "objects")
+        self._disk = Disk(self._store, folder / "objects", ours)
         self._api = ObjectApi(self._store, now, self._node, lambda: None)
+        self._opened = ExitStack()
 
     def open(self) -> None:
-        """Take the machine, removing what a killed server has left. Unavailable, with a sentence, where that cannot be."""
-        self._runtime.open()
-        self._disk.load()
-        self._disk.start()
-        self._store.insert("Namespace", {"metadata": {"name": self._namespace}, "status": {"phase": "Active"}})
-        self._store.insert("Node", node_object(self._runtime.name))
-        self._node.start(self._api)
+        """Take the machine, removing what a killed server has left. Unavailable, with a sentence, where that cannot be.
+
+        What was opened is closed again where anything fails, the runtime too.
+        """
+        with ExitStack() as opened:  # what closes a part is known before it opens: it may fail half-way
+            opened.callback(self._runtime.close)
+            self._runtime.open()
+            opened.callback(self._disk.stop, STOP_SECONDS)
+            self._disk.load()
+            self._disk.start()
+            self._store.insert("Namespace", {"metadata": {"name": self._namespace}, "status": {"phase": "Active"}})
+            self._store.insert("Node", node_object(self._runtime.name))
+            opened.callback(self._node.stop, STOP_SECONDS)
+            self._node.start(self._api)
+            self._opened = opened.pop_all()
 
     @property
     def namespace(self) -> str:
@@ -170,9 +189,10 @@ class EmbeddedCluster:
         self._store.compact()
 
     def close(self) -> None:
-        """See Cluster. All pods are ended, and nothing of them is left on the machine."""
+        """See Cluster. All pods are ended, and nothing of them is left on the machine. Takes CLOSE_SECONDS at most.
+
+        The runtime goes last, since it holds the lock of the folder; it goes also where the rest fails.
+        """
         for watch in self._store.watches():
             watch.close()
-        self._node.stop(STOP_SECONDS)
-        self._runtime.close()
-        self._disk.stop(STOP_SECONDS)
+        self._opened.close()

@@ -10,7 +10,7 @@ from kubedock.embedded.nodeparts import NodeParts
 from kubedock.embedded.podcontainer import PodContainer
 from kubedock.embedded.podstatus import START_FAILED, not_started, waiting
 from kubedock.embedded.pulls import Pulled, credentials_of
-from kubedock.embedded.resolve import ConfigError, Process, Sources, own_fields, process, pull_policy
+from kubedock.embedded.resolve import ConfigError, Process, Sources, own_fields, process, pull_policy, variables
 from kubedock.embedded.runtime import ContainerSpec, Exit, Image, PullError, StartError
 from kubedock.embedded.volumes import VolumeError, Volumes, contents
 
@@ -35,8 +35,9 @@ class ContainerStart:
             return
         container.image, container.fresh = image, False
         try:
-            what = process(self._pod["spec"], container.spec, image, self._sources())
-            mounts = self._volumes.mounts(container.spec)
+            sources = self._sources()
+            what = process(self._pod["spec"], container.spec, image, sources)
+            mounts = self._volumes.mounts(container.spec, variables(container.spec, sources))
         except (ConfigError, VolumeError) as error:
             self._misfit(container, "CreateContainerConfigError", str(error))
             return
@@ -90,8 +91,8 @@ class ContainerStart:
             return None
         self._tell(container, "Pulling", f'Pulling image "{reference}"')
         container.pulling = True
-        secrets_of = [{"name": one["name"]} for one in self._pod["spec"].get("imagePullSecrets") or ()]
-        found = [item for one in secrets_of if (item := self._find("Secret", one["name"])) is not None]
+        names = [one.get("name", "") for one in self._pod["spec"].get("imagePullSecrets") or ()]
+        found = [item for name in names if (item := self._find("Secret", name)) is not None]
         self._parts.pulls.pull(
             reference, credentials_of(found), lambda outcome: self._deliver(lambda: self._pulled(container, outcome))
         )
@@ -147,7 +148,7 @@ class ContainerStart:
         container.id = spec.id
         container.config_pauses.reset()
         container.status = replace(
-            container.status, state=container.running_state(began), container_id=shown_id, image_id=spec.image.image_id
+            container.status, state=container.running_state(began), begun=True, container_id=shown_id, image_id=spec.image.image_id
         )
         self.report()
         told = f"Started container {container.name}"

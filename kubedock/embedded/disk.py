@@ -6,7 +6,10 @@
 
 Each file is written whole under another name and renamed. One thread writes what has changed, the newest state of each
 object alone, so that no caller waits for the disk. Events are left out (they are of no use later), the machine's own
-objects too (they are made anew).
+objects too (they are made anew). Secrets are among them: nobody but root may read the folder.
+
+What a server makes for its containers ends with their processes, and so does what only they own: a new server takes up
+the rest. Nobody tells it which server an object was made by, since only one has the folder at a time.
 """
 
 import json
@@ -25,29 +28,39 @@ logger = logging.getLogger(__name__)
 NOT_KEPT: tuple[Kind, ...] = ("Event", "Node", "Namespace", "SelfSubjectAccessReview")
 OF_PROCESSES: tuple[Kind, ...] = ("Pod", "Deployment")
 """What ends with the server's processes: a new server does not take it up."""
+UNFINISHED = ".new"
+FOLDER_MODE = 0o700
 
 
 class Disk:
     """``load`` first, then ``start``; ``stop`` writes what is left."""
 
-    def __init__(self, store: ObjectStore, folder: Path) -> None:
-        self._store, self._folder = store, folder
+    def __init__(self, store: ObjectStore, folder: Path, ours: str = "") -> None:
+        """``ours`` is the label of what a server makes for its containers, "" for none."""
+        self._store, self._folder, self._ours = store, folder, ours
         self._dirty: dict[tuple[Kind, str], None] = {}
         self._changed = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="node-disk", daemon=True)
 
     def load(self) -> None:
-        """Put back what an earlier server left, but for its pods, their controllers, and what only they owned."""
-        found = [item for path in sorted(self._folder.glob("*/*.json")) if (item := _read(path)) is not None]
-        gone = {item["metadata"]["uid"] for item in found if item["kind"] in OF_PROCESSES}
-        for item in found:
-            lost = owners(item) and all(uid in gone for uid in owners(item))
-            if item["kind"] in OF_PROCESSES or item["kind"] in NOT_KEPT or lost:
-                self._path(item["kind"], item["metadata"]["name"]).unlink(missing_ok=True)
-            else:
+        """Put back what an earlier server left and what lasts; the files of all else are removed."""
+        self._folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        self._folder.chmod(FOLDER_MODE)
+        for unfinished in self._folder.glob(f"*/*{UNFINISHED}"):
+            unfinished.unlink()
+        found = {path: item for path in sorted(self._folder.glob("*/*.json")) if (item := _read(path)) is not None}
+        lasting = _owned([item for item in found.values() if self._lasts(item)])
+        for path, item in found.items():
+            if item["metadata"]["uid"] in lasting:
                 self._store.restore(item)
-        self._store.advance(max((int(item["metadata"]["resourceVersion"]) for item in found), default=0))
+            else:
+                path.unlink()
+        self._store.advance(max((int(item["metadata"]["resourceVersion"]) for item in found.values()), default=0))
+
+    def _lasts(self, item: Json) -> bool:
+        ours = self._ours and self._ours in (item["metadata"].get("labels") or {})
+        return not ours and item["kind"] not in (*OF_PROCESSES, *NOT_KEPT)
 
     def start(self) -> None:
         """Write from now on."""
@@ -90,8 +103,8 @@ class Disk:
         if item is None:
             path.unlink(missing_ok=True)
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".new")
+        path.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        temporary = path.with_suffix(UNFINISHED)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with open(descriptor, "w", encoding="utf-8") as file:
             json.dump(item, file)
@@ -101,12 +114,23 @@ class Disk:
         return self._folder / RESOURCES[kind].plural / f"{name}.json"
 
 
+def _owned(items: list[Json]) -> set[str]:
+    """The uids of those that nobody owns, or somebody among them who stays."""
+    uids = {item["metadata"]["uid"] for item in items}
+    while lost := {item["metadata"]["uid"] for item in items if owners(item) and uids.isdisjoint(owners(item))} & uids:
+        uids -= lost
+    return uids
+
+
 def _read(path: Path) -> Json | None:
     """An object; a file that holds none is taken away."""
     try:
         item: Json = json.loads(path.read_text(encoding="utf-8"))
-        int(item["metadata"]["resourceVersion"])
-        return item if item["kind"] in RESOURCES else None
+        kind, meta = item["kind"], item["metadata"]
+        int(meta["resourceVersion"])
+        if (RESOURCES[kind].plural, meta["name"], bool(meta["uid"])) == (path.parent.name, path.stem, True):
+            return item
+        raise ValueError("it is another one's")
     except (ValueError, KeyError, TypeError) as error:
         logger.warning("%s holds no object: %s", path, error)
         path.unlink()

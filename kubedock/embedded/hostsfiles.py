@@ -7,7 +7,7 @@ from kubedock.cluster.names import host_lines
 from kubedock.cluster.store import Entry, ObjectStore
 from kubedock.embedded.runtime import Runtime
 from kubedock.embedded.sandbox import host_lines as own_lines
-from kubedock.errors import KubedockError
+from kubedock.errors import KubedockError, NotFound
 
 logger = logging.getLogger(__name__)
 
@@ -64,5 +64,9 @@ class HostsFiles:
         for uid, spec in pods.items():
             lines = [*own_lines(spec), *common]
             if self._written.get(uid, list(own_lines(spec))) != lines:
-                self._runtime.set_hosts(uid, lines)
+                try:
+                    self._runtime.set_hosts(uid, lines)
+                except NotFound:
+                    logger.debug("pod %s is gone meanwhile", uid)
+                    continue
             self._written[uid] = lines

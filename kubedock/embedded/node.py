@@ -48,7 +48,7 @@ class Node:
         """Begin: pods may be added from now on."""
         if self._pods.exists():
             shutil.rmtree(self._pods)  # of a server that was killed
-        self._pods.mkdir(parents=True)
+        self._pods.mkdir(mode=0o711, parents=True)
         upstream = upstream_of(RESOLV_CONF.read_text() if RESOLV_CONF.exists() else "")
         self._parts = NodeParts(
             runtime=self._runtime,
@@ -71,7 +71,7 @@ class Node:
         self._names.start()
 
     def stop(self, timeout: float) -> None:
-        """End all pods, and the runtime with what it has made."""
+        """End the pods' workers and all other threads, also after a start that failed; the runtime ends the processes."""
         deadline = time.monotonic() + timeout
         self._pulls.stop(min(1.0, timeout))
         with self._lock:

@@ -45,7 +45,11 @@ class PodContainer:
     def of(cls, spec: Json, *, init: bool, logs: Path) -> "PodContainer":
         """Of a container in a pod's spec that has not run yet; ``logs`` is a folder for its logs."""
         status = ContainerStatus(
-            spec["name"], spec["image"], init=init, state=waiting("PodInitializing" if init else "ContainerCreating")
+            spec["name"],
+            spec["image"],
+            init=init,
+            sidecar=init and spec.get("restartPolicy") == "Always",
+            state=waiting("PodInitializing" if init else "ContainerCreating"),
         )
         return cls(spec, init, logs / spec["name"], status)
 
@@ -60,9 +64,14 @@ class PodContainer:
         return f"spec.{'initContainers' if self.init else 'containers'}{{{self.name}}}"
 
     @property
+    def sidecar(self) -> bool:
+        """An init container that runs on beside the others."""
+        return self.status.sidecar
+
+    @property
     def done(self) -> bool:
-        """An init container that has ended well."""
-        return self.init and self.status.code == 0
+        """An init container that the next one need not wait for any more: it has ended well, or is a sidecar that has begun."""
+        return self.init and self.status.initialized
 
     @property
     def startable(self) -> bool:
@@ -72,7 +81,9 @@ class PodContainer:
     def wants_again(self, policy: str) -> bool:
         """Its last run has ended, and it is to run once more by the pod's restart policy."""
         code = self.status.code
-        if code is None or self.done:
+        if code is None or self.sidecar:
+            return code is not None
+        if self.done:
             return False
         return policy == "Always" or (policy == "OnFailure" and code != 0)
 

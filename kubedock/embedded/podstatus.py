@@ -14,7 +14,10 @@ START_FAILED = 128
 
 @dataclass(frozen=True, slots=True)
 class ContainerStatus:
-    """One container: ``state`` and ``last`` are Kubernetes' states (waiting, running or terminated)."""
+    """One container: ``state`` and ``last`` are Kubernetes' states (waiting, running or terminated).
+
+    ``sidecar``: an init container that goes on beside the others; ``begun``: its process has run.
+    """
 
     name: str
     image: str
@@ -24,6 +27,8 @@ class ContainerStatus:
     state: Json = field(default_factory=dict)
     last: Json = field(default_factory=dict)
     restarts: int = 0
+    sidecar: bool = False
+    begun: bool = False
 
     @property
     def running(self) -> bool:
@@ -35,6 +40,11 @@ class ContainerStatus:
         """Its exit code, None while it has not ended."""
         ended = self.state.get("terminated")
         return None if ended is None else int(ended["exitCode"])
+
+    @property
+    def initialized(self) -> bool:
+        """Of an init container: nothing waits for it any more."""
+        return self.begun if self.sidecar else self.code == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +98,23 @@ def phase(pod: PodState) -> str:
     """Pending, Running, Succeeded or Failed."""
     if pod.failure is not None:
         return "Failed"
-    init = [one for one in pod.containers if one.init]
-    main = [one for one in pod.containers if not one.init]
-    if pod.restart_policy == "Never" and any(one.code for one in init):
-        return "Failed"
-    if any(one.code != 0 for one in init):
-        return "Pending"
-    codes = [one.code for one in main if not _starts_again(one, pod.restart_policy)]
-    if len(codes) == len(main) and None not in codes:
-        return "Failed" if any(codes) else "Succeeded"
-    begun = any(one.running or one.code is not None or one.last for one in main)
+    found = outcome(pod)
+    if found and not any(one.running for one in pod.containers):
+        return found
+    begun = any(one.running or one.code is not None or one.last for one in pod.containers if not one.init)
     return "Running" if begun else "Pending"
+
+
+def outcome(pod: PodState) -> str:
+    """What the pod comes to once its sidecars have ended, too: Succeeded or Failed; "" while others have something to do."""
+    if pod.restart_policy == "Never" and any(one.code for one in pod.containers if one.init and not one.sidecar):
+        return "Failed"
+    main = [one for one in pod.containers if not one.init]
+    if not all(one.initialized for one in pod.containers if one.init):
+        return ""
+    if any(one.code is None or _starts_again(one, pod.restart_policy) for one in main):
+        return ""
+    return "Failed" if any(one.code for one in main) else "Succeeded"
 
 
 def _starts_again(container: ContainerStatus, policy: str) -> bool:
@@ -129,8 +145,8 @@ def status(pod: PodState, before: Json, now: datetime) -> Json:
 
 
 def _conditions(pod: PodState, found: str, before: Json, now: datetime) -> list[Json]:
-    initialized = all(one.code == 0 for one in pod.containers if one.init)
-    ready = found == "Running" and all(one.running for one in pod.containers if not one.init)
+    initialized = all(one.initialized for one in pod.containers if one.init)
+    ready = found == "Running" and all(one.running for one in pod.containers if one.sidecar or not one.init)
     done = "PodCompleted" if found == "Succeeded" else "PodFailed" if found == "Failed" else "ContainersNotReady"
     wanted: Mapping[str, tuple[bool, str]] = {
         "PodReadyToStartContainers": (bool(pod.ip) and found in ("Pending", "Running"), ""),
@@ -153,7 +169,7 @@ def _condition(name: str, *, holds: bool, reason: str, before: Json | None, now:
 
 
 def _shown(container: ContainerStatus) -> Json:
-    ready = container.running or (container.init and container.code == 0)
+    ready = container.running or (container.init and not container.sidecar and container.code == 0)
     result: Json = {
         "name": container.name,
         "image": container.image,

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -18,10 +18,11 @@ from kubedock.cluster import Json
 from kubedock.cluster.objects import owners
 from kubedock.embedded.backoff import Backoff
 from kubedock.embedded.containerstart import ContainerStart
+from kubedock.embedded.ignored import ignored
 from kubedock.embedded.nodeparts import NodeParts
 from kubedock.embedded.podcontainer import PodContainer
-from kubedock.embedded.podstatus import PodState, phase, status, waiting
-from kubedock.embedded.resolve import containers_of, ignored, stop_signal
+from kubedock.embedded.podstatus import PodState, outcome, status, waiting
+from kubedock.embedded.resolve import containers_of, stop_signal
 from kubedock.embedded.runtime import Exit, StartError
 from kubedock.embedded.sandbox import sandbox_spec
 from kubedock.embedded.volumes import VolumeError, Volumes
@@ -30,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 KILL = 9
 PREPARE_PAUSE, LONGEST_PREPARE_PAUSE = 0.5, 30.0
-TROUBLE_PAUSE = 5.0
+SURPRISE_PAUSE, LONGEST_SURPRISE_PAUSE = 5.0, 300.0
 GIVE_UP_SECONDS = 15.0
 """How long after its KILL a process may take to end before it counts as lost."""
 DEADLINE = ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
@@ -38,11 +39,15 @@ DEADLINE = ("DeadlineExceeded", "Pod was active on the node longer than the spec
 
 @dataclass(slots=True)
 class Ending:
-    """The pod's end has begun. ``kill_at`` is monotonic; ``deleted``: it goes from the API when it has ended."""
+    """The pod's end has begun. ``kill_at`` is monotonic; ``deleted``: it goes from the API when it has ended.
+
+    ``failure`` is the reason and the message of an end that the node wants, ``asked`` are the containers that know.
+    """
 
     kill_at: float
     deleted: bool
-    asked: bool = False
+    failure: tuple[str, str] | None = None
+    asked: set[str] = field(default_factory=set)
     killed: bool = False
 
 
@@ -67,6 +72,7 @@ class PodWorker:
         self._limit_of(spec.get("activeDeadlineSeconds"))
         self._prepared = self._over = False
         self._prepare_pauses, self._prepare_due = Backoff(PREPARE_PAUSE, LONGEST_PREPARE_PAUSE), 0.0
+        self._surprises = Backoff(SURPRISE_PAUSE, LONGEST_SURPRISE_PAUSE)
         self._ending: Ending | None = None
         self._failure: tuple[str, str] | None = None
         self._gone = self._stopping = False
@@ -110,13 +116,18 @@ class PodWorker:
     # --- the thread ----------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        due: float | None = time.monotonic()
         while not (self._gone or self._stopping):
             try:
+                self._hear(due)
                 self._act()
-                self._hear(self._next_due())
-            except Exception:
-                logger.exception("pod %s: unexpected; again in %.0f s", self.name, TROUBLE_PAUSE)
-                self._hear(time.monotonic() + TROUBLE_PAUSE)
+                due = self._next_due()
+                self._surprises.reset()
+            except Exception as error:
+                pause = self._surprises.failed()
+                due = time.monotonic() + pause
+                logger.exception("pod %s: unexpected; again in %.0f s", self.name, pause)
+                self._parts.events.tell(self._pod, "FailedSync", f"Error syncing pod, skipping: {error}", warning=True)
         try:
             self._clean_up()
         except Exception:
@@ -146,11 +157,11 @@ class PodWorker:
     def _act(self) -> None:
         """Do what is due."""
         if self._ending is None and not self._over and self._limit is not None and time.monotonic() >= self._limit:
-            self._begin_end(self._spec["terminationGracePeriodSeconds"], deleted=False)
+            self._begin_end(self._spec["terminationGracePeriodSeconds"], failure=DEADLINE)
+        if self._ending is None and not self._over:
+            self._go_on()
         if self._ending is not None:
             self._go_on_ending(self._ending)
-        elif not self._over:
-            self._go_on()
 
     def _go_on(self) -> None:
         if not self._prepared and time.monotonic() >= self._prepare_due:
@@ -163,9 +174,14 @@ class PodWorker:
         self._check_over()
 
     def _next(self) -> tuple[PodContainer, ...]:
-        """Those that should run now: the first init container that is not done, else all others."""
-        waiting_for = next((one for one in self.containers if one.init and not one.done), None)
-        return (waiting_for,) if waiting_for is not None else tuple(one for one in self.containers if not one.init)
+        """Those that should run now: the first init container that is not done, else all others; and sidecars before them."""
+        if outcome(self._state()):
+            return ()
+        init = [one for one in self.containers if one.init]
+        waiting_for = next((index for index, one in enumerate(init) if not one.done), None)
+        if waiting_for is None:
+            return tuple(one for one in self.containers if one.sidecar or not one.init)
+        return (*(one for one in init[:waiting_for] if one.sidecar), init[waiting_for])
 
     def _alive(self) -> list[PodContainer]:
         return [one for one in self.containers if one.id]
@@ -181,8 +197,8 @@ class PodWorker:
         text = f"Successfully assigned {self._pod['metadata']['namespace']}/{self.name} to {self._parts.node}"
         self._report()
         self._parts.events.tell(self._pod, "Scheduled", text)
-        for field in ignored(self._spec):
-            logger.warning("pod %s: the embedded node does nothing about its %s", self.name, field)
+        for name in ignored(self._pod):
+            logger.warning("pod %s: the embedded node does nothing about its %s", self.name, name)
 
     def _memory(self, name: str, size: int) -> Path:
         return self._parts.runtime.memory_folder(self.uid, name, size)
@@ -237,23 +253,28 @@ class PodWorker:
             self._parts.events.tell(self._pod, "BackOff", told, container=container.path, warning=True)
 
     def _check_over(self) -> None:
-        """A pod whose containers have all ended for good lets go of its place."""
-        if not self._alive() and phase(self._state()) in ("Succeeded", "Failed"):
+        """A pod whose containers have all ended for good lets go of its place; sidecars end after the others."""
+        if not outcome(self._state()):
+            return
+        if self._alive():
+            self._begin_end(self._spec["terminationGracePeriodSeconds"])
+        else:
             self._over = True
             self._parts.runtime.remove_sandbox(self.uid)
 
-    def _begin_end(self, seconds: float, *, deleted: bool) -> None:
+    def _begin_end(self, seconds: float, *, deleted: bool = False, failure: tuple[str, str] | None = None) -> None:
         kill_at = time.monotonic() + seconds
         if self._ending is None:
-            self._ending = Ending(kill_at, deleted)
+            self._ending = Ending(kill_at, deleted, failure)
         else:
             self._ending.kill_at = min(kill_at, self._ending.kill_at) if not self._ending.killed else self._ending.kill_at
             self._ending.deleted = self._ending.deleted or deleted
 
     def _go_on_ending(self, ending: Ending) -> None:
-        if not ending.asked:
-            ending.asked = True
-            for container in self._alive():
+        alive = self._alive()
+        for container in [one for one in alive if not one.sidecar] or alive[-1:]:  # sidecars last, the first of them at the end
+            if container.name not in ending.asked:
+                ending.asked.add(container.name)
                 self._ask(container)
         if self._alive() and time.monotonic() >= ending.kill_at:
             self._kill(ending)
@@ -279,7 +300,7 @@ class PodWorker:
     def _ended(self, ending: Ending) -> None:
         """No process is left."""
         if not ending.deleted:
-            self._failure, self._ending, self._over = DEADLINE, None, True
+            self._failure, self._ending, self._over = ending.failure, None, True
         self._report()
         if not self._over or not ending.deleted:
             self._parts.runtime.remove_sandbox(self.uid)

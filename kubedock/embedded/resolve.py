@@ -77,6 +77,22 @@ def expanded(text: str, values: Mapping[str, str]) -> str:
     return _REFERENCE.sub(replaced, text)
 
 
+def sub_path(mount: Json, values: Mapping[str, str]) -> str:
+    """The path within a volume that a mount shows, "" for all of it; ``subPathExpr`` may name variables, which must be there."""
+    if not mount.get("subPathExpr"):
+        return str(mount.get("subPath") or "")
+    names = [found[2] for found in _REFERENCE.finditer(mount["subPathExpr"]) if found[1] != "$"]
+    missing = sorted({name for name in names if not values.get(name)})
+    if missing:
+        raise ConfigError(f"missing value for {', '.join(missing)}")
+    path = expanded(mount["subPathExpr"], values)
+    if path.startswith("/"):
+        raise ConfigError(f"error SubPath `{path}` must not be an absolute path")
+    if ".." in path.split("/"):
+        raise ConfigError(f"unable to provision SubPath `{path}`: must not contain '..'")
+    return path
+
+
 def _argv(container: Json, image: Image, values: Mapping[str, str]) -> tuple[str, ...]:
     command = [expanded(word, values) for word in container.get("command") or ()]
     args = [expanded(word, values) for word in container.get("args") or ()]
@@ -228,17 +244,6 @@ def own_fields(pod: Json, ip: str) -> dict[str, str]:
     for part in ("labels", "annotations"):
         fields |= {f"metadata.{part}['{key}']": value for key, value in (meta.get(part) or {}).items()}
     return fields
-
-
-IGNORED_BY_POD = ("affinity", "priorityClassName", "runtimeClassName", "shareProcessNamespace", "topologySpreadConstraints")
-IGNORED_BY_CONTAINER = ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe", "volumeDevices")
-
-
-def ignored(spec: Json) -> list[str]:
-    """The fields of a pod that ask for what the node does not do."""
-    found = [name for name in IGNORED_BY_POD if spec.get(name)]
-    found += [name for name in IGNORED_BY_CONTAINER if any(one.get(name) for one, _ in containers_of(spec))]
-    return found
 
 
 def containers_of(spec: Json) -> Sequence[tuple[Json, bool]]:

@@ -25,7 +25,7 @@ def sandbox_spec(pod: Json, gateway: str, upstream: Dns) -> SandboxSpec:
         host_ipc=bool(spec.get("hostIPC")),
         dns=_dns(spec, meta["namespace"], gateway, upstream),
         hosts=host_lines(spec),
-        sysctls=tuple((one["name"], str(one["value"])) for one in context.get("sysctls") or ()),
+        sysctls=tuple((one["name"], one.get("value", "")) for one in context.get("sysctls") or ()),
     )
 
 

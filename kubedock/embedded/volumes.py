@@ -4,11 +4,14 @@ import base64
 import logging
 import os
 import shutil
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from kubedock.cluster import Json, Kind
+from kubedock.embedded.resolve import sub_path
 from kubedock.embedded.runtime import Mount
 from kubedock.errors import KubedockError
 from kubedock.parsing import quantity
@@ -18,6 +21,17 @@ logger = logging.getLogger(__name__)
 DEFAULT_MODE = 0o644
 OPEN_MODE = 0o777
 SET_GID = 0o2070
+HOST_PATHS: Mapping[str, tuple[Callable[[int], bool], str]] = MappingProxyType(
+    {
+        "Directory": (stat.S_ISDIR, "directory"),
+        "File": (stat.S_ISREG, "file"),
+        "Socket": (stat.S_ISSOCK, "socket file"),
+        "CharDevice": (stat.S_ISCHR, "character device"),
+        "BlockDevice": (stat.S_ISBLK, "block device"),
+    }
+)
+"""What a hostPath must be by its type, and what errors call that."""
+OR_CREATE = "OrCreate"
 
 
 class VolumeError(KubedockError):
@@ -51,17 +65,15 @@ class Volumes:
                 except (OSError, VolumeError) as error:
                     raise VolumeError(f'MountVolume.SetUp failed for volume "{name}" : {error}') from error
 
-    def mounts(self, container: Json) -> tuple[Mount, ...]:
-        """What a container mounts, outer paths first."""
-        mounts = [self._mount(mount) for mount in container.get("volumeMounts") or ()]
+    def mounts(self, container: Json, variables: Mapping[str, str]) -> tuple[Mount, ...]:
+        """What a container with these variables mounts, outer paths first. VolumeError, ConfigError."""
+        mounts = [self._mount(mount, sub_path(mount, variables)) for mount in container.get("volumeMounts") or ()]
         return tuple(sorted(mounts, key=lambda mount: mount.target.count("/")))
 
-    def _mount(self, mount: Json) -> Mount:
-        volume, inside = self._made[str(mount["name"])], str(mount.get("subPath") or "")
+    def _mount(self, mount: Json, inside: str) -> Mount:
+        volume = self._made[str(mount["name"])]
         source = volume.path
         if inside:
-            if ".." in Path(inside).parts or inside.startswith("/"):
-                raise VolumeError(f"subPath {inside!r} must be a relative path without '..'")
             source = volume.path / inside
             if not source.exists() and not volume.frozen:
                 source.mkdir(parents=True)
@@ -106,7 +118,7 @@ class Volumes:
             if source.get("optional"):
                 return Volume(path, frozen=True)
             raise VolumeError(f'{kind.lower()} "{of}" not found')
-        default = int(source.get("defaultMode") or DEFAULT_MODE)
+        default = source.get("defaultMode", DEFAULT_MODE)
         files = contents(item)
         for key, target, mode in _chosen(source, files, default):
             if key not in files:
@@ -140,18 +152,20 @@ def contents(item: Json) -> Mapping[str, bytes]:
 def _chosen(source: Json, files: Mapping[str, bytes], default: int) -> list[tuple[str, str, int]]:
     """(key, path, mode) of what is to be written."""
     if source.get("items"):
-        return [(str(item["key"]), str(item["path"]), int(item.get("mode") or default)) for item in source["items"]]
+        return [(str(item["key"]), str(item["path"]), item.get("mode", default)) for item in source["items"]]
     return [(key, key, default) for key in files]
 
 
 def _host_path(source: Json) -> Path:
+    """A path of this machine, made where its type says so; without a type a folder is made, as container runtimes do."""
     path, kind = Path(str(source["path"])), str(source.get("type") or "")
-    if kind == "DirectoryOrCreate":
-        path.mkdir(parents=True, exist_ok=True)
-    elif kind == "FileOrCreate":
-        path.touch()
     if not path.exists():
-        if kind:
-            raise VolumeError(f"hostPath type check failed: {path} is not a {kind.lower()}")
-        path.mkdir(parents=True)
+        if kind in ("", f"Directory{OR_CREATE}"):
+            path.mkdir(parents=True)
+        elif kind == f"File{OR_CREATE}":
+            path.touch(mode=DEFAULT_MODE)
+    if kind:
+        fits, what = HOST_PATHS[kind.removesuffix(OR_CREATE)]
+        if not path.exists() or not fits(path.stat().st_mode):
+            raise VolumeError(f"hostPath type check failed: {path} is not a {what}")
     return path

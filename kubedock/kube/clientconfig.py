@@ -62,14 +62,14 @@ class Source:
                 chosen = {"config_file": self._kubeconfig, "context": self._context, "persist_config": False}
                 load_kube_config(client_configuration=configuration, **chosen)  # type: ignore[no-untyped-call]
         except (ConfigException, YAMLError, OSError, ValueError, TypeError, KeyError) as error:
-            raise InvalidParameter(f"the configuration of the cluster cannot be used: {error}") from error
+            raise _unusable(error) from error
         configuration.connection_pool_maxsize = POOL_SIZE
         configuration.retries = False
         configuration.socket_options = tcp_keepalive_socket_options(idle=30, interval=10, count=3)
         try:
             return Client(ApiClient(configuration))
         except OSError as error:
-            raise InvalidParameter(f"the configuration of the cluster cannot be used: {error}") from error
+            raise _unusable(error) from error
 
     def namespace(self) -> str:
         """The context's namespace, the pod's own, or "default"."""
@@ -84,7 +84,7 @@ class Source:
         try:
             contexts, current = list_kube_config_contexts(self._kubeconfig)  # type: ignore[no-untyped-call]
         except (ConfigException, YAMLError, OSError, ValueError, TypeError, KeyError) as error:
-            raise InvalidParameter(f"the configuration of the cluster cannot be used: {error}") from error
+            raise _unusable(error) from error
         chosen = next((each for each in contexts if each["name"] == self._context), current) if self._context else current
         return str((chosen.get("context") or {}).get("namespace") or DEFAULT_NAMESPACE)
 
@@ -100,7 +100,11 @@ def find(kubeconfig: str | None, context: str | None) -> Source:
         return Source(None, None)
     if not Path(USUAL_KUBECONFIG).expanduser().exists():
         raise InvalidParameter(
-            "no cluster is configured: give --kubeconfig (or KUBECONFIG), run in a pod with a service account,"
-            " or use --embedded to run containers on this machine"
+            "no cluster is configured: give --kubeconfig (or KUBECONFIG), or run in a pod with a service account"
         )
     return Source(USUAL_KUBECONFIG, context)
+
+
+def _unusable(error: Exception) -> InvalidParameter:
+    """One line of whatever a library says."""
+    return InvalidParameter(f"the configuration of the cluster cannot be used: {' '.join(str(error).split())}")

@@ -90,7 +90,7 @@ class KubeGateway:
     def create(self, kind: Kind, manifest: Mapping[str, Any]) -> Json:
         """See Cluster."""
         resource = RESOURCES[kind]
-        body = {**manifest, "apiVersion": resource.api_version, "kind": kind}
+        body = {"apiVersion": resource.api_version, "kind": kind, **manifest}
         return self._json(Request("POST", path(kind, self._namespace), body=body))
 
     def get(self, kind: Kind, name: str) -> Json:

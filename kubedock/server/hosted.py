@@ -1,7 +1,7 @@
 """The WSGI application as the worker hosts it: built after the fork, stopped at the end."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,6 +24,10 @@ _worker_loads: ContextVar[bool] = ContextVar("worker_loads", default=False)
 
 class Hosted(Protocol):
     """What the worker may find on an application, besides that it can be called: kubedock's, and those of tests."""
+
+    @property
+    def start_makes_something(self) -> bool:
+        """What has to be undone, so that a start must not be broken off: who is told to end meanwhile waits, and stops it."""
 
     def start(self) -> None:
         """Called once, in the worker. A KubedockError is a sentence that ends the server."""
@@ -57,13 +61,21 @@ class HostedApp:
         self._runtime: Runtime | None = None
         self._serve: Wsgi | None = None
 
+    @property
+    def start_makes_something(self) -> bool:
+        """See Hosted. In a cluster it makes nothing, and may wait for that long; here it takes less than a second."""
+        return self._settings.embedded
+
     def start(self) -> None:
         """Build everything and start its threads. Raises KubedockError."""
         from kubedock.app import create_app  # noqa: PLC0415 - Flask and the client belong into the worker only
         from kubedock.runtime import Runtime  # noqa: PLC0415
 
-        self._runtime = Runtime.start(self._settings)
-        self._serve = create_app(self._runtime.engine)
+        with ExitStack() as undo:
+            self._runtime = Runtime.start(self._settings)
+            undo.callback(self.stop)
+            self._serve = create_app(self._runtime.engine)
+            undo.pop_all()
 
     def stop(self) -> None:
         """Clean up, within ``--shutdown-timeout``."""

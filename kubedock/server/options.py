@@ -4,6 +4,7 @@ import math
 import os
 from typing import Any
 
+from kubedock.embedded import CLOSE_SECONDS
 from kubedock.server import hooks, logs
 from kubedock.server.worker import DRAIN
 from kubedock.settings import Settings
@@ -24,7 +25,7 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         # clients pool their connections: a short time would close them under a request on its way
         "keepalive": 3600,
         "timeout": 0,
-        "graceful_timeout": math.ceil(settings.shutdown_timeout) + DRAIN + 2,
+        "graceful_timeout": _most_of_a_stop(settings),
         # build arguments and registry configurations are longer than gunicorn's defaults
         "limit_request_line": 0,
         "limit_request_fields": 1000,
@@ -38,6 +39,12 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         "on_starting": hooks.on_starting,
         "when_ready": hooks.when_ready,
     }
+
+
+def _most_of_a_stop(settings: Settings) -> int:
+    """Seconds after which the arbiter kills: more than the requests in flight, the clean-up and this machine's node need."""
+    node = CLOSE_SECONDS if settings.embedded else 0.0
+    return math.ceil(settings.shutdown_timeout + node) + DRAIN + 2
 
 
 def _bind(settings: Settings) -> list[str]:

@@ -61,6 +61,7 @@ class KubedockWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         _tune()
         self._here = threading.local()
         self._stopping = False
+        self._app: Any = None
         self.clients = ClientWatch()
         self.clients.start()
         # the arbiter's own copy bounds the whole stop, this one the requests in flight
@@ -76,15 +77,17 @@ class KubedockWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         """Load the application, start it, and put the hijack around it."""
         with worker_loads():
             super().load_wsgi()
-        self._app: Any = self.wsgi
+        self._app = self.wsgi
         try:
             getattr(self._app, "start", _nothing)()
         except KubedockError as error:
-            _fail_to_boot(str(error))
+            _fail_to_boot(str(error), 0 if self._stopping else Arbiter.WORKER_BOOT_ERROR)
         self.wsgi = functools.partial(self._serve, self._app)
         gc.collect()
         gc.freeze()
-        logger.info("kubedock %s serves the Docker API on %s", __version__, " and ".join(map(listeners.shown, self.sockets)))
+        if self.alive:
+            served = " and ".join(map(listeners.shown, self.sockets))
+            logger.info("kubedock %s serves the Docker API on %s", __version__, served)
 
     # --- requests ---
 
@@ -171,8 +174,8 @@ class KubedockWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
             signal.signal(number, _nothing)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """First: cancel the streams and end. Again: end at once."""
-        if self._stopping or not self.booted:
+        """First: cancel the streams and end; a start that makes something goes on, and is undone. Again: end at once."""
+        if self._stopping or not (self.booted or getattr(self._app, "start_makes_something", False)):
             os._exit(1 if self._stopping else 0)
         self._stopping = True
         self.clients.cancel_soon()
@@ -202,11 +205,11 @@ def _nothing(*_: object, **__: object) -> None:
     """For what is not there, or must not happen."""
 
 
-def _fail_to_boot(sentence: str) -> None:
-    """End the whole server: the arbiter does not try again after this exit code."""
+def _fail_to_boot(sentence: str, code: int) -> None:
+    """End the whole server: the arbiter does not try again after WORKER_BOOT_ERROR."""
     sys.stderr.write(f"kubedock: {sentence}\n")
     sys.stderr.flush()
-    os._exit(Arbiter.WORKER_BOOT_ERROR)  # threads of a start that failed half-way must not hold the process
+    os._exit(code)  # threads of a start that failed half-way must not hold the process
 
 
 def _tune() -> None:

@@ -7,6 +7,8 @@ import pytest
 from kubedock.cluster.names import host_lines, resolve
 from kubedock.embedded.cluster import EmbeddedCluster
 from kubedock.embedded.fake import FakeRuntime
+from kubedock.embedded.runtime import Hosts
+from kubedock.errors import NotFound
 from tests.support.names import READY, UNREADY, a_store
 from tests.support.pods import a_pod, main, reaches
 from tests.support.waiting import eventually
@@ -53,6 +55,30 @@ def test_a_service_without_a_selector_has_those_of_its_slices() -> None:
 
 
 # --- hosts files -----------------------------------------------------------------------------------------------------
+
+
+def test_a_pod_that_goes_meanwhile_is_no_trouble(
+    cluster: EmbeddedCluster, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The others have their names."""
+    set_hosts = runtime.set_hosts
+    for name in ("gone", "here"):
+        cluster.create("Pod", a_pod(main("sleep", "100"), name=name))
+        reaches(cluster, "running", pod=name)
+    uids = {name: str(cluster.get("Pod", name)["metadata"]["uid"]) for name in ("gone", "here")}
+
+    def gone(uid: str, hosts: Hosts) -> None:
+        if uid == uids["gone"]:
+            raise NotFound("there is no such sandbox")
+        set_hosts(uid, hosts)
+
+    monkeypatch.setattr(runtime, "set_hosts", gone)
+    spec = {"clusterIP": "None", "selector": {"app": "db"}}
+    cluster.create("Service", {"metadata": {"name": "db"}, "spec": spec})
+    cluster.create("Pod", {**a_pod(main("sleep", "100"), name="db"), "metadata": {"name": "db", "labels": {"app": "db"}}})
+
+    eventually(lambda: uids["here"] in runtime.hosts)
+    assert caplog.messages == []
 
 
 def test_hosts_files_follow_the_services(cluster: EmbeddedCluster, runtime: FakeRuntime, tmp_path: Path) -> None:

@@ -1,17 +1,21 @@
 """A server with no more than Docker's default capabilities, as in a CI job's container: the same docker commands work."""
 
+import os
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
+from tests.embedded.test_demo import SHOWN
 from tests.support.clients import ALPINE, DockerCli
 from tests.support.kubedock_server import Place, embedded_argv
 from tests.support.live import LiveServer
 from tests.support.realcluster import REGISTRY
 from tests.support.runtimes import embedded_tools, free_port
+from tests.support.shared import ROOT
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.embedded
@@ -56,6 +60,22 @@ def public() -> None:
         socket.create_connection((host, int(port)), timeout=2).close()
     except OSError:
         pytest.skip("the test cluster's registry is not up")
+
+
+def test_make_run(tmp_path: Path) -> None:
+    """The whole demonstration; all that it leaves is its cache folder."""
+    embedded_tools()
+    environment = {**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+    done = subprocess.run(
+        (*ONLY, "make", "run"), cwd=ROOT, capture_output=True, text=True, timeout=55, check=False, env=environment
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [text for text in SHOWN if text not in done.stdout] == []
+    assert "containers are run by chroot, since runc cannot be used" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"]
+    assert list((tmp_path / "cache" / "kubedock" / "node" / "c").iterdir()) == []
 
 
 def test_exit_codes_logs_and_errors(docker: DockerCli) -> None:

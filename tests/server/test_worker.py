@@ -180,6 +180,35 @@ def test_a_start_that_fails_is_one_sentence_and_an_exit_code(argv: tuple[str, ..
     assert server.log == "kubedock: the cluster at https://192.0.2.1 cannot be reached\n"
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(("environ", "done"), [({"LIVE_START": "60"}, ""), ({"LIVE_START": "1", "LIVE_MAKES": ""}, "open=0")])
+def test_a_signal_amid_a_start(number: int, environ: dict[str, str], done: str, tmp_path: Path) -> None:
+    """A start that makes nothing may take long, and is broken off; one that makes something is undone."""
+    file = tmp_path / "done"
+    file.touch()
+    with LiveServer(OWN, {**environ, "LIVE_DONE": str(file)}).launched() as server:
+        eventually(lambda: "starting" in server.log)
+        begin = time.monotonic()
+
+        server.signal(number)
+
+        assert server.wait() == 0, server.log
+        assert time.monotonic() - begin < FAR_BELOW_A_TIMEOUT
+        assert file.read_text() == done
+        assert server.addresses == []
+        assert "Traceback" not in server.log
+
+
+def test_a_start_that_fails_when_it_was_told_to_end() -> None:
+    """Still says why."""
+    with LiveServer(OWN, {"LIVE_START": "1", "LIVE_MAKES": "", "LIVE_FAIL": "no room"}).launched() as server:
+        eventually(lambda: "starting" in server.log)
+        server.signal(signal.SIGTERM)
+
+        assert server.wait() == 0
+        assert server.log == "starting\nkubedock: no room\n"
+
+
 def test_a_bad_variable_ends_gunicorn_with_a_sentence() -> None:
     """Before anything starts."""
     server = LiveServer(PLAIN, {"KUBEDOCK_TIMEOUT": "soon"}).launch()

@@ -14,7 +14,7 @@ from tests.support.running import left_behind
 def embedded_cluster(runtime: Runtime, folder: Path) -> Iterator[EmbeddedCluster]:
     """A cluster that is open; it leaves no thread and no pod's folder behind."""
     before = set(threading.enumerate())
-    cluster = EmbeddedCluster(runtime, folder)
+    cluster = EmbeddedCluster(runtime, folder, ours="ours")
     cluster.open()
     try:
         yield cluster

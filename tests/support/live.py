@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -57,6 +58,15 @@ class LiveServer:
             start_new_session=True,
         )
         return self
+
+    @contextmanager
+    def launched(self) -> Iterator[Self]:
+        """Start without waiting; it has ended by the end."""
+        self.launch()
+        try:
+            yield self
+        finally:
+            self.__exit__(None, None, None)
 
     def __enter__(self) -> Self:
         self.launch()

@@ -1,7 +1,8 @@
 """A small application for kubedock's worker: every way in which a request can hold its client.
 
-The environment variables LIVE_FAIL (a sentence: the start fails), LIVE_STOP (seconds that the stop takes) and LIVE_DONE
-(a file that the stop writes) decide its life.
+The environment variables LIVE_FAIL (a sentence: the start fails), LIVE_START (seconds that the start takes), LIVE_MAKES
+(the start makes something that the stop undoes), LIVE_STOP (seconds that the stop takes) and LIVE_DONE (a file that the
+stop writes) decide its life.
 """
 
 import errno
@@ -39,8 +40,16 @@ class LiveApp:
         self.endings: list[str] = []
         self._lock = threading.Lock()
 
+    @property
+    def start_makes_something(self) -> bool:
+        """Where the test wants it."""
+        return "LIVE_MAKES" in os.environ
+
     def start(self) -> None:
-        """Fails where the test wants it."""
+        """Takes as long as the test wants, and fails where it wants that."""
+        if seconds := os.environ.get("LIVE_START"):
+            print("starting", flush=True)
+            threading.Event().wait(float(seconds))
         if sentence := os.environ.get("LIVE_FAIL"):
             raise Unavailable(sentence)
 

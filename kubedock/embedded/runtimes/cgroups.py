@@ -6,6 +6,9 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+SWAP_FILES = ("memory.memsw.limit_in_bytes", "memory.swap.max")
+"""Of either version."""
+
 
 def roots(name: str) -> list[Path]:
     """The folders of a top-level group in all hierarchies."""
@@ -34,6 +37,11 @@ def kill(root: Path) -> bool:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
     return found
+
+
+def count_swap(name: str) -> bool:
+    """Whether the kernel counts swap in a top-level group that runc has made."""
+    return any((root / file).exists() for root in roots(name) for file in SWAP_FILES)
 
 
 def remove(root: Path) -> bool:

@@ -2,7 +2,8 @@
 
 import ipaddress
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from kubedock.parsing import Mirror
 logger = logging.getLogger(__name__)
 
 AUTO = "auto"
+WITH_ALL = "since this machine allows namespaces, mounts and control groups"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +45,30 @@ def opened(wanted: Wanted) -> Runtime:
         "chroot": lambda: _chroot(folder, images),
     }
     refused = {}
-    folder.lock()
-    for name in makers if wanted.runtime == AUTO else (wanted.runtime,):
-        runtime = makers[name]()
-        try:
-            runtime.open()
-        except tools.Missing:  # a lesser runtime in silence is not what an administrator wants
-            folder.unlock()
-            raise
-        except Unavailable as error:
-            refused[name] = str(error)
-            continue
-        why = "".join(f", since {other} cannot be used: {text}" for other, text in refused.items())
-        logger.info("containers are run by %s%s", name, why)
-        return runtime
-    folder.unlock()
+    with ExitStack() as undo:
+        undo.callback(folder.unlock)
+        folder.lock()
+        for name in makers if wanted.runtime == AUTO else (wanted.runtime,):
+            runtime = makers[name]()
+            try:
+                runtime.open()
+            except tools.Missing:  # a lesser runtime in silence is not what an administrator wants
+                raise
+            except Unavailable as error:
+                refused[name] = str(error)
+                continue
+            undo.pop_all()
+            logger.info("containers are run by %s, %s", name, _why(wanted.runtime, refused))
+            return runtime
     if len(set(refused.values())) == 1:
         raise Unavailable(next(iter(refused.values())))
     raise Unavailable("; ".join(f"{name}: {text}" for name, text in refused.items()))
+
+
+def _why(asked: str, refused: Mapping[str, str]) -> str:
+    if asked != AUTO:
+        return "as --embedded-runtime says"
+    return ", ".join(f"since {other} cannot be used: {text}" for other, text in refused.items()) or WITH_ALL
 
 
 def _runc(folder: NodeFolder, images: Images, network: ipaddress.IPv4Network) -> Runtime:

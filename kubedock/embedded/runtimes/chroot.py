@@ -39,14 +39,14 @@ from kubedock.embedded.runtimes.imageside import ImageSide
 from kubedock.embedded.runtimes.loop import Loop
 from kubedock.embedded.runtimes.running import Running, Started, gone
 from kubedock.embedded.runtimes.sandboxes import connect
-from kubedock.embedded.runtimes.shimclient import PROGRAM, NotStarted, Shim, ShimExec
+from kubedock.embedded.runtimes.shimclient import NotStarted, Shim, ShimExec
 from kubedock.errors import InvalidParameter, NotFound, Unavailable
 
 logger = logging.getLogger(__name__)
 
 START_SECONDS = 60.0
 END_SECONDS = 10.0
-LOOK_SECONDS = 0.02
+CLEAR_SECONDS = 5.0
 KILLED = 128 + signal.SIGKILL
 LOOPBACK = ("127.0.0.1", "::1")
 TASK_FAILED = (
@@ -99,16 +99,23 @@ class ChrootRuntime(ImageSide):
         if os.geteuid() != 0:
             raise Unavailable("the embedded node needs root")
         tools.require(tools.IMAGE_TOOLS)
-        self._folder.lock()
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._folder.unlock)
+            self._folder.lock()
             self._clear()
             self._images.open()
             self._try()
-        except BaseException:
-            self._folder.unlock()
-            raise
-        self._loop.start()
-        self._opened = True
+            self._loop.start()
+            self._opened = True
+            undo.pop_all()
+
+    def _forget_links(self) -> None:
+        from kubedock.embedded.runtimes import network  # noqa: PLC0415 pyroute2 takes 0.15 s, and here it is rarely needed
+
+        try:
+            network.clear(self._folder.prefix)
+        except Unavailable as error:
+            logger.warning("%s", error)
 
     def _try(self) -> None:
         """Change the root once, and make a device. Unavailable where that is forbidden."""
@@ -129,25 +136,21 @@ class ChrootRuntime(ImageSide):
             if self._started.closed or not self._opened:
                 return
             left = self._started.close()
-        self._loop.stop()
-        for each in left:
-            each.shim.kill()
-        for each in left:
-            each.shim.close(END_SECONDS)
-        self._clear()
-        self._folder.unlock()
+        deadline = time.monotonic() + END_SECONDS
+        with contextlib.ExitStack() as last:  # each of these is done whatever becomes of the others
+            last.callback(self._folder.unlock)
+            last.callback(self._clear)
+            for each in left:
+                last.callback(lambda shim: shim.close(max(0.0, deadline - time.monotonic())), each.shim)
+            for each in left:
+                last.callback(each.shim.kill)
+            last.callback(self._loop.stop)
 
     def _clear(self) -> None:
-        """Remove all that is in the folder. Shims end by themselves when their server does; they are waited for."""
-        deadline = time.monotonic() + END_SECONDS
-        while left := leftovers.processes(self._folder.root, _ours):
-            if time.monotonic() > deadline:
-                leftovers.kill(left)
-                break
-            threading.Event().wait(LOOK_SECONDS)
-        for folder in (self._folder.containers, self._folder.sandboxes):
-            for entry in folder.iterdir():
-                shutil.rmtree(entry, ignore_errors=True)
+        """End and remove all that is in the folder, also what is left of a server that had another runtime."""
+        leftovers.clear(self._folder, CLEAR_SECONDS)
+        if leftovers.links(self._folder.prefix):
+            self._forget_links()
 
     # --- sandboxes -----------------------------------------------------------------------------------------------
 
@@ -332,7 +335,3 @@ class ChrootRuntime(ImageSide):
         finally:
             theirs.close()
         return attached.channels(ours, running.spec, running.shim.resize if tty else None, stdin=stdin)
-
-
-def _ours(words: list[bytes]) -> bool:
-    return os.fsencode(PROGRAM) in words

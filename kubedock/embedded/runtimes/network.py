@@ -8,26 +8,19 @@ import contextlib
 import errno
 import ipaddress
 import itertools
-import logging
 import os
-import shutil
 import socket
-import subprocess
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkDumpInterrupted, NetlinkError
 
+from kubedock.embedded.runtimes import firewall
 from kubedock.errors import Conflict, Unavailable
 
-logger = logging.getLogger(__name__)
-
 LOOPBACK_INDEX = 1
-FILTERS_BRIDGES = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
-TOOL_SECONDS = 10
 DUMPS = 50
 
 
@@ -43,6 +36,15 @@ def mac(ip: str) -> str:
     return "02:42:" + ":".join(f"{int(part):02x}" for part in ip.split("."))
 
 
+def clear(prefix: str) -> None:
+    """Remove what a server that was killed has left of such a network, without opening one. Unavailable."""
+    try:
+        with IPRoute() as route:
+            _clear(route, prefix)
+    except (NetlinkError, OSError) as error:
+        raise Unavailable(f"links of the pods' network cannot be removed: {error}") from error
+
+
 class Network:
     """One bridge with the network's first address."""
 
@@ -50,7 +52,7 @@ class Network:
         """``prefix`` is at most 7 characters."""
         self.subnet, self._prefix = subnet, prefix
         self.gateway = str(subnet[1])
-        self.bridge = f"{prefix}-br"
+        self.bridge = _bridge(prefix)
         self._lock = threading.Lock()
         self._last = 1
         self._taken: set[str] = set()
@@ -64,47 +66,32 @@ class Network:
         """Remove what is left, and make the bridge. Conflict where the network is somebody else's."""
         self._route = IPRoute()
         try:
-            self._clear()
+            _clear(self._route, self._prefix)
             self._check()
             self._route.link("add", ifname=self.bridge, kind="bridge", address=mac(self.gateway))
             self._index = self._route.link_lookup(ifname=self.bridge)[0]
             self._route.addr("add", index=self._index, address=self.gateway, prefixlen=self.subnet.prefixlen)
             self._route.link("set", index=self._index, state="up")
+            firewall.allow(self.bridge)
         except (NetlinkError, OSError) as error:
             self.close()
             raise Unavailable(f"the pods' network cannot be made: {error}") from error
         except Conflict:
             self.close()
             raise
-        if self._filtered():
-            self._rule("-I")
 
     def close(self) -> None:
         """Remove all links. Idempotent."""
         with self._lock:
             if self._route is not None:
-                self._clear()
-                self._route.close()
-                self._route = None
-
-    def _clear(self) -> None:
-        for link in self._dump(self._route.get_links):
-            name = link.get_attr("IFLA_IFNAME")
-            if name.startswith(self._prefix):
-                self._delete(link["index"])
-        while self._rule("-D"):
-            pass
-
-    @staticmethod
-    def _dump(ask: Callable[[], Any]) -> list[Any]:
-        """A whole list. The kernel breaks one off when something changes meanwhile: namespaces take their links along."""
-        for _ in range(DUMPS):
-            with contextlib.suppress(NetlinkDumpInterrupted):
-                return list(ask())
-        return list(ask())
+                try:
+                    _clear(self._route, self._prefix)
+                finally:
+                    self._route.close()
+                    self._route = None
 
     def _check(self) -> None:
-        for address in self._dump(lambda: self._route.get_addr(family=socket.AF_INET)):
+        for address in _dump(lambda: self._route.get_addr(family=socket.AF_INET)):
             ip = address.get_attr("IFA_ADDRESS")
             found = ipaddress.ip_network(f"{ip}/{address['prefixlen']}", strict=False)
             if found.overlaps(self.subnet):
@@ -112,21 +99,6 @@ class Network:
                     f"the network {self.subnet} is in use on this machine ({address.get_attr('IFA_LABEL')} has {ip}):"
                     " choose another with --embedded-network"
                 )
-
-    def _filtered(self) -> bool:
-        """What the bridge passes on goes through a firewall that may drop it."""
-        if not FILTERS_BRIDGES.exists() or FILTERS_BRIDGES.read_text().strip() != "1" or shutil.which("iptables") is None:
-            return False
-        told = subprocess.run(["iptables", "-S", "FORWARD"], capture_output=True, timeout=TOOL_SECONDS, check=False, text=True)
-        return told.returncode == 0 and told.stdout.strip() != "-P FORWARD ACCEPT"
-
-    def _rule(self, verb: str) -> bool:
-        """Insert or delete the rule that lets pods see each other; False where that did nothing."""
-        program = shutil.which("iptables")
-        if program is None or not FILTERS_BRIDGES.exists():
-            return False
-        argv = [program, verb, "FORWARD", "-i", self.bridge, "-o", self.bridge, "-j", "ACCEPT"]
-        return subprocess.run(argv, capture_output=True, timeout=TOOL_SECONDS, check=False).returncode == 0
 
     # --- one pod -------------------------------------------------------------------------------------------------
 
@@ -176,12 +148,32 @@ class Network:
         with self._lock:
             self._taken.discard(place.ip)
 
-    def _delete(self, index: int) -> None:
-        try:
-            self._route.link("del", index=index)
-        except NetlinkError as error:
-            if error.code != errno.ENODEV:  # it went with its namespace
-                raise
+
+def _bridge(prefix: str) -> str:
+    return f"{prefix}-br"
+
+
+def _clear(route: Any, prefix: str) -> None:
+    firewall.forget(_bridge(prefix))
+    for link in _dump(route.get_links):
+        if link.get_attr("IFLA_IFNAME").startswith(prefix):
+            _delete(route, link["index"])
+
+
+def _dump(ask: Callable[[], Any]) -> list[Any]:
+    """A whole list. The kernel breaks one off when something changes meanwhile: namespaces take their links along."""
+    for _ in range(DUMPS):
+        with contextlib.suppress(NetlinkDumpInterrupted):
+            return list(ask())
+    return list(ask())
+
+
+def _delete(route: Any, index: int) -> None:
+    try:
+        route.link("del", index=index)
+    except NetlinkError as error:
+        if error.code != errno.ENODEV:  # it went with its namespace
+            raise
 
 
 def allow_low_ports() -> None:

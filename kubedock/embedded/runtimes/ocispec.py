@@ -39,7 +39,8 @@ NO_EXTRAS = ("nosuid", "noexec", "nodev")
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a container lives: files of its sandbox to show in it (target: source), and namespaces to join
-    (kind: path, "" for one of its own). ``capabilities`` are those that this machine lets us give.
+    (kind: path, "" for one of its own). ``capabilities`` are those that this machine lets us give; ``swap``: its
+    kernel counts swap.
     """
 
     root: Path
@@ -49,6 +50,7 @@ class Place:
     sysctls: tuple[tuple[str, str], ...] = ()
     capabilities: frozenset[str] = frozenset(CAPABILITIES)
     host_devices: tuple[Json, ...] = ()
+    swap: bool = False
 
 
 def config(spec: ContainerSpec, user: User, place: Place) -> Json:
@@ -57,7 +59,7 @@ def config(spec: ContainerSpec, user: User, place: Place) -> Json:
     linux: Json = {
         "cgroupsPath": place.cgroup,
         "namespaces": [{"type": kind} | ({"path": path} if path else {}) for kind, path in place.namespaces],
-        "resources": _resources(spec.limits, security),
+        "resources": _resources(spec.limits, security, swap=place.swap),
     }
     if place.sysctls:
         linux["sysctl"] = dict(place.sysctls)
@@ -113,10 +115,11 @@ def _plain(names: Iterable[str]) -> Iterable[str]:
     return (name.upper().removeprefix("CAP_") for name in names)
 
 
-def _resources(limits: Limits, security: Security) -> Json:
+def _resources(limits: Limits, security: Security, *, swap: bool) -> Json:
+    """Memory and swap together have the limit of memory: who needs more is ended, not swapped out, as on Kubernetes."""
     found: Json = {"devices": [{"allow": security.privileged, "access": "rwm"}]}
     if limits.memory:
-        found["memory"] = {"limit": limits.memory}
+        found["memory"] = {"limit": limits.memory} | ({"swap": limits.memory} if swap else {})
     if limits.cpus:
         found["cpu"] = {"quota": max(CPU_QUOTA_LEAST, int(limits.cpus * CPU_PERIOD)), "period": CPU_PERIOD}
     if limits.pids:

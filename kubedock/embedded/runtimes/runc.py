@@ -14,7 +14,6 @@ import shutil
 import signal
 import socket
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -58,8 +57,8 @@ from kubedock.errors import InvalidParameter, Unavailable
 logger = logging.getLogger(__name__)
 
 CREATE_SECONDS = 60.0
-END_SECONDS = 10.0
-LOOK_SECONDS = 0.01
+END_SECONDS = CLEAR_SECONDS = 10.0
+REAP_SECONDS = 0.1
 UNKNOWN_CODE = 255
 TASK_FAILED = "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
 
@@ -90,6 +89,7 @@ class RuncRuntime(ImageSide):
         self._execs: list[RuncExec] = []
         self._slots = threading.BoundedSemaphore(2 * (os.cpu_count() or 1))
         self._capabilities: frozenset[str] = frozenset()
+        self._swap = False
         self._opened = False
 
     @property
@@ -112,21 +112,21 @@ class RuncRuntime(ImageSide):
             raise Unavailable("the embedded node needs root")
         trial.namespaces()
         tools.require((*tools.CONTAINER_TOOLS, *tools.IMAGE_TOOLS))
-        self._folder.lock()
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._folder.unlock)
+            self._folder.lock()
             rootmount.settle()
             self._capabilities = privileges.bounding_set()
+            undo.callback(self._clear)
             self._clear()
+            undo.callback(self._network.close)
             self._network.open()
             self._images.open()
             trial.container(self._runc, self._folder.containers / "trial", self._cgroup("trial"), self._capabilities)
-        except BaseException:
-            self._clear()
-            self._network.close()
-            self._folder.unlock()
-            raise
-        self._loop.start()
-        self._opened = True
+            self._swap = cgroups.count_swap(self._folder.prefix)
+            self._loop.start()
+            self._opened = True
+            undo.pop_all()
 
     def close(self) -> None:
         """See Runtime."""
@@ -134,37 +134,21 @@ class RuncRuntime(ImageSide):
             if self._started.closed or not self._opened:
                 return
             left = self._started.close()
-        self._loop.stop()
-        self._clear()
-        for process in self._execs:
-            process.reap()
-        for each in left:
-            for descriptor in self._take(each):
-                os.close(descriptor)
-        self._network.close()
-        self._folder.unlock()
+        with contextlib.ExitStack() as last:  # each of these is done whatever becomes of the others
+            last.callback(self._folder.unlock)
+            last.callback(self._network.close)
+            for process in self._execs:
+                last.callback(process.reap, REAP_SECONDS)
+            for each in left:
+                for descriptor in self._take(each):
+                    last.callback(os.close, descriptor)
+            last.callback(self._clear)
+            last.callback(self._loop.stop)
 
     def _clear(self) -> None:
-        """End and remove all that is in the folder, whoever started it: first in good order, so that logs are complete."""
-        gentle, last = time.monotonic() + 1.0, time.monotonic() + END_SECONDS
-        groups = cgroups.roots(self._folder.prefix)
-        while time.monotonic() < last:
-            alive = [cgroups.kill(group) for group in groups]
-            shims = leftovers.processes(self._folder.root, _ours)
-            if not any(alive) and not shims:
-                break
-            if time.monotonic() > gentle:
-                leftovers.kill(shims)
-            threading.Event().wait(LOOK_SECONDS)
-            groups = cgroups.roots(self._folder.prefix)
-        syscalls.unmount_all(self._folder.containers)
-        for folder_of in (self._folder.containers, self._folder.state):
-            for entry in folder_of.iterdir() if folder_of.exists() else ():
-                shutil.rmtree(entry, ignore_errors=True)
+        """End and remove all that is in the folder, whoever started it."""
+        leftovers.clear(self._folder, CLEAR_SECONDS)
         self._sandboxes.clear()
-        removed = [cgroups.remove(group) for group in groups]
-        if not all(removed):
-            logger.warning("control groups of %s cannot be removed: processes are left in them", self._folder.prefix)
 
     def _cgroup(self, container_id: str) -> str:
         return f"/{self._folder.prefix}/{container_id[:12]}"
@@ -235,6 +219,7 @@ class RuncRuntime(ImageSide):
             held.spec.sysctls,
             self._capabilities,
             privileges.host_devices() if spec.security.privileged else (),
+            swap=self._swap,
         )
         told = ocispec.config(spec, rootfs.user(root, spec.user), place)
         (bundle / "config.json").write_text(json.dumps(told))
@@ -327,13 +312,8 @@ class RuncRuntime(ImageSide):
         return attached.channels(connection, running.spec, resize, stdin=stdin)
 
 
-def _ours(words: list[bytes]) -> bool:
-    return os.path.basename(words[0]) in (b"conmon", b"runc")
-
-
 def _wait(descriptor: int, timeout: float) -> bool:
     """Wait for a process to end."""
-
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(timeout * 1000))

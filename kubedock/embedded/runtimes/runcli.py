@@ -39,7 +39,7 @@ class Runc:
         try:
             done = subprocess.run(
                 self.argv(*words), stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_SECONDS, check=False,
-                env={"PATH": tools.path()},
+                env={"PATH": tools.path()}, start_new_session=True,
             )  # fmt: skip
         except (OSError, subprocess.TimeoutExpired) as error:
             return str(error)
@@ -144,10 +144,11 @@ class RuncExec:
         """It has ended, and that was noticed."""
         return self._process is None or self._process.returncode is not None
 
-    def reap(self) -> None:
+    def reap(self, timeout: float) -> None:
         """Wait for its end, which is near: its container has ended, and the loop has."""
         if self._process is not None:
-            self._process.wait(COMMAND_SECONDS)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout)
         if self._left:
             self._tidy()
 

@@ -69,6 +69,7 @@ class Sandboxes:
         wanted = {"net": not spec.host_network, "ipc": not spec.host_ipc, "uts": not spec.host_network}
         own = tuple(name for name in NAMESPACES if wanted[name])
         hostname = socket.gethostname() if spec.host_network else spec.hostname
+        place: Place | None = None
         try:
             folder.mkdir(mode=0o711)
             place = apart("embedded-sandbox", lambda: self._make(folder, own, hostname)) if own else None
@@ -78,6 +79,8 @@ class Sandboxes:
             if not spec.host_ipc:
                 _memory(folder / "shm", SHM_BYTES)
         except (OSError, KubedockError) as error:
+            if place is not None:
+                self._network.detach(place)
             syscalls.unmount_all(folder)
             shutil.rmtree(folder, ignore_errors=True)
             raise StartError(f"failed to create pod sandbox: {error}") from error

@@ -21,6 +21,7 @@ from kubedock.embedded.runtimes.loop import Loop
 
 PROGRAM = Path(__file__).with_name("shim.py")
 PIECE = 64 * 1024
+KILLED_SECONDS = 1.0
 
 _numbers = itertools.count(1)
 
@@ -99,7 +100,8 @@ class Shim:
             self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait(timeout)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(KILLED_SECONDS)
         if self.answers >= 0:
             os.close(self.answers)
             self.answers = -1

@@ -24,8 +24,9 @@ def find(name: str) -> str:
 
 
 def image_environment(folder: Path) -> dict[str, str]:
-    """For skopeo: root's would keep a cache below /var/lib, another user's lies below the folder."""
-    return {**os.environ, "PATH": path(), "_CONTAINERS_ROOTLESS_UID": str(NOBODY), "XDG_DATA_HOME": str(folder)}
+    """For skopeo: root's would keep a cache below /var/lib, another user's lies below the folder, as what it unpacks."""
+    own = {"_CONTAINERS_ROOTLESS_UID": str(NOBODY), "XDG_DATA_HOME": str(folder), "TMPDIR": str(folder)}
+    return {**os.environ, "PATH": path(), **own}
 
 
 class Missing(Unavailable):

@@ -41,8 +41,18 @@ def tried(*prefix: str, folder: Path, images: Path) -> list[str]:
 
 
 def test_auto_takes_runc_where_it_can(images: Path, tmp_path: Path) -> None:
-    """And says so."""
-    assert tried(folder=tmp_path, images=images) == ["containers are run by runc", "runc 3 hello", INSIDE]
+    """And says so, and why."""
+    why = "containers are run by runc, since this machine allows namespaces, mounts and control groups"
+
+    assert tried(folder=tmp_path, images=images) == [why, "runc 3 hello", INSIDE]
+
+
+def test_what_was_asked_for_is_said(images: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """With who asked."""
+    with caplog.at_level("INFO"), running("chroot", tmp_path / "node", images):
+        pass
+
+    assert caplog.messages == ["containers are run by chroot, as --embedded-runtime says"]
 
 
 @pytest.mark.parametrize("name", ["auto", "runc", "chroot"])
@@ -87,4 +97,5 @@ def test_in_a_chroot_commands_run_in_the_container(images: Path, tmp_path: Path)
 
     said = tried(*enter, folder=tmp_path, images=images)
 
-    assert said == ["containers are run by runc", "runc 3 hello", INSIDE]
+    assert said[0].startswith("containers are run by runc, since ")
+    assert said[1:] == ["runc 3 hello", INSIDE]

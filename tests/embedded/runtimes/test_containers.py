@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kubedock.embedded.runtime import Limits, Mount, Security, StartError
-from kubedock.embedded.runtimes import leftovers
+from kubedock.embedded.runtimes import cgroups, leftovers
 from kubedock.errors import NotFound
 from tests.support.runtimes import Pods
 from tests.support.waiting import eventually
@@ -285,6 +285,18 @@ def test_too_much_memory_is_told_as_such(isolated: Pods) -> None:
     ended = run.exit()
 
     assert (ended.code, ended.oom_killed, run.output()) == (137, True, "")
+
+
+def test_a_limit_of_memory_is_one_of_swap(isolated: Pods) -> None:
+    """As the kernel has it: memory and swap together in its older groups, swap alone in the newer ones."""
+    run = isolated.run("sleep", "1000", limits=Limits(memory=16 << 20))
+    top = isolated.runtime._folder.prefix  # type: ignore[attr-defined]
+    files = [group / run.spec.id[:12] / name for group in cgroups.roots(top) for name in cgroups.SWAP_FILES]
+    found = {path.name: int(path.read_text()) for path in files if path.exists()}
+    if not found:
+        pytest.skip("this kernel does not count swap")
+
+    assert found in ({"memory.memsw.limit_in_bytes": 16 << 20}, {"memory.swap.max": 0})
 
 
 def test_processes_are_limited(isolated: Pods) -> None:

@@ -1,5 +1,6 @@
 """One container's specification for runc. Pure."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,15 @@ def test_a_privileged_container_sees_the_machine() -> None:
     assert "maskedPaths" not in told["linux"]
     assert [mount["options"][-1] for mount in told["mounts"] if mount["destination"].startswith("/sys")] == ["rw", "rw"]
     assert len(told["process"]["capabilities"]["bounding"]) == len(ocispec.CAPABILITIES)
+
+
+def test_swap_is_no_way_out_of_a_limit_of_memory() -> None:
+    """Where the kernel counts it; elsewhere runc would fail."""
+    spec = a_spec(limits=Limits(1 << 20))
+
+    told = [ocispec.config(spec, User(), replace(PLACE, swap=swap))["linux"]["resources"]["memory"] for swap in (True, False)]
+
+    assert told == [{"limit": 1 << 20, "swap": 1 << 20}, {"limit": 1 << 20}]
 
 
 def test_only_what_this_machine_lets_us_give_is_given() -> None:

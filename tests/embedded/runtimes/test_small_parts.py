@@ -2,6 +2,7 @@
 
 import errno
 import io
+import ipaddress
 import json
 import os
 import random
@@ -10,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from kubedock.embedded.runtime import Dns, Sandbox
-from kubedock.embedded.runtimes import names, network, tools, trees
+from kubedock.embedded.runtime import Dns, Sandbox, SandboxSpec, StartError
+from kubedock.embedded.runtimes import names, network, sandboxes, tools, trees
 from kubedock.embedded.runtimes.apart import apart
 from kubedock.embedded.runtimes.archives import archives
 from kubedock.embedded.runtimes.folder import NodeFolder
@@ -65,6 +66,37 @@ def test_resolv_conf_and_hosts() -> None:
 def test_a_links_address_is_that_of_its_ip() -> None:
     """So that it is the same when the address is used again."""
     assert network.mac("198.18.64.10") == "02:42:c6:12:40:0a"
+
+
+def test_a_sandbox_that_fails_gives_its_address_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever fails once it is connected."""
+    pods = network.Network(ipaddress.IPv4Network("198.18.64.0/29"), "kd12345")
+    given: list[str] = []
+
+    def connected(_name: str, _make: object) -> network.Place:
+        given.append(pods._free())
+        return network.Place(given[-1], "link")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(sandboxes, "apart", connected)
+    monkeypatch.setattr(sandboxes, "_memory", full)
+    made = sandboxes.Sandboxes(tmp_path, pods)
+
+    for number in range(20):
+        with pytest.raises(StartError, match="No space left on device"):
+            made.add(SandboxSpec(f"pod-{number}", "pod", "a-pod"))
+
+    assert given[:6] == [f"198.18.64.{last}" for last in (2, 3, 4, 5, 6, 2)]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_tools_unpack_lies_in_their_folder(tmp_path: Path) -> None:
+    """Nothing in the machine's own temporary places, which may be small, or stay."""
+    told = tools.image_environment(tmp_path)
+
+    assert {told["TMPDIR"], told["XDG_DATA_HOME"]} == {str(tmp_path)}
 
 
 def test_missing_tools_are_named_with_what_installs_them(monkeypatch: pytest.MonkeyPatch) -> None:
