@@ -80,7 +80,7 @@ cover: $(VENV)/.develop ## Run the same tests and report what they do not reach
 test-cluster: $(VENV)/.develop ## Run the suite on the real Kubernetes of KUBECONFIG
 	@$(PYTEST) -q -m 'cluster and not prove' $(ARGS)
 
-test-embedded: $(VENV)/.develop tools docker ## Run the suites on the embedded node: real containers on this machine (needs root)
+test-embedded: $(VENV)/.develop tools docker ## Run the suites on the embedded node: real containers on this machine (root; under 10 minutes)
 	@$(PYTEST) -q -m 'embedded and not prove' $(ARGS)
 
 prove: $(VENV)/.develop ## Run everything with its full counts; needs the cluster

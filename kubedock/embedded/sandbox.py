@@ -1,6 +1,8 @@
 """A pod -> the sandbox that its containers share. Pure."""
 
+import ipaddress
 from collections.abc import Sequence
+from dataclasses import replace
 
 from kubedock.cluster import Json
 from kubedock.cluster.names import DOMAIN
@@ -38,7 +40,7 @@ def _dns(spec: Json, namespace: str, gateway: str, upstream: Dns) -> Dns:
     if policy == "None":
         base = Dns()
     elif policy == "Default" or (policy == "ClusterFirst" and spec.get("hostNetwork")):
-        base = Dns() if spec.get("hostNetwork") else upstream
+        base = Dns() if spec.get("hostNetwork") else _from_a_pod(upstream, gateway)
     else:
         searches = (f"{namespace}.svc.{DOMAIN}", f"svc.{DOMAIN}", DOMAIN, *upstream.searches)
         base = Dns((gateway,), searches, MOST_DOTS) if gateway else Dns(upstream.nameservers, searches, upstream.options)
@@ -47,6 +49,20 @@ def _dns(spec: Json, namespace: str, gateway: str, upstream: Dns) -> Dns:
         _once([*base.searches, *(config.get("searches") or ())]),
         _options(base.options, config.get("options") or ()),
     )
+
+
+def _from_a_pod(upstream: Dns, gateway: str) -> Dns:
+    """The machine's own servers; the node's stands for one on loopback, which a pod with a network of its own cannot reach."""
+    if not gateway:
+        return upstream
+    return replace(upstream, nameservers=tuple(gateway if _is_loopback(one) else one for one in upstream.nameservers))
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def _once(values: Sequence[str]) -> tuple[str, ...]:

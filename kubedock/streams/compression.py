@@ -14,6 +14,7 @@ XZ_MEMORY = 96 << 20
 """Bytes that decompressing xz may take: 65 MiB are what its highest level needs."""
 TRUNCATED = "unexpected EOF"
 ZSTD = b"\x28\xb5\x2f\xfd"
+NO_ZSTD = "zstd is not supported: send the archive plain, or compressed by gzip, bzip2 or xz"
 
 
 class Decompressor(Protocol):
@@ -63,6 +64,7 @@ FORMATS: tuple[tuple[bytes, Callable[[], Decompressor]], ...] = (
     (b"\xfd7zXZ\0", _xz),
 )
 """How a compressed stream begins, and what decompresses it."""
+MAGICS = tuple(magic for magic, _ in FORMATS)
 
 
 def plain(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -72,10 +74,10 @@ def plain(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """
     source = iter(chunks)
     first = b""
-    while len(first) < max(len(magic) for magic, _ in FORMATS) and (chunk := next(source, None)) is not None:
+    while len(first) < max(map(len, MAGICS)) and (chunk := next(source, None)) is not None:
         first += chunk
     if first.startswith(ZSTD):
-        raise NotImplemented("zstd is not supported: send the archive plain, or compressed by gzip, bzip2 or xz")
+        raise NotImplemented(NO_ZSTD)
     stream = itertools.chain((first,), source)
     for magic, make in FORMATS:
         if first.startswith(magic):

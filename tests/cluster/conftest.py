@@ -1,11 +1,10 @@
 """Servers on the real cluster, one for each place, one on this machine, and clients for them.
 
-A test runs against the server outside, and where it asks nothing of the cluster itself on this machine as well; marked
-``subset`` it runs at all places.
+A test runs against the server outside, and on this machine as well, unless it asks for the cluster itself; marked ``subset``
+it runs at all places. What servers have made is looked at by ``server.objects``, at each of them.
 """
 
 import gc
-import inspect
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -21,6 +20,7 @@ from tests.support.kubedock_server import (
     PLACES,
     KubedockServer,
     Place,
+    ServerWith,
     embedded_server,
     kubedock_server,
     least_rights,
@@ -45,8 +45,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """The places of a test."""
     if "place" in metafunc.fixturenames:
         places = PLACES if metafunc.definition.get_closest_marker("subset") else (OUTSIDE,)
-        own = {"real_cluster", "own_namespace"} & set(inspect.signature(metafunc.function).parameters)
-        if not own and not metafunc.definition.get_closest_marker("cluster_only"):
+        real = {"real_cluster", "own_namespace"} & set(metafunc.fixturenames)
+        if not real and not metafunc.definition.get_closest_marker("cluster_only"):
             places = (*places, EMBEDDED)
         metafunc.parametrize("place", places, ids=[place.name for place in places], scope="session")
 
@@ -119,3 +119,13 @@ def own_server(request: pytest.FixtureRequest, place: Place, tmp_path: Path) -> 
     """
     with a_server(request, tmp_path, place, namespace="own_namespace") as started:
         yield started
+
+
+@pytest.fixture
+def server_with(request: pytest.FixtureRequest, place: Place, tmp_path_factory: pytest.TempPathFactory) -> ServerWith:
+    """Servers with options at the test's place, in a namespace of the test's own."""
+
+    def started(*options: str) -> AbstractContextManager[KubedockServer]:
+        return a_server(request, tmp_path_factory.mktemp("own"), place, *options, namespace="own_namespace")
+
+    return started

@@ -3,7 +3,6 @@
 import hashlib
 import http.client
 import io
-import json
 import os
 import random
 import tarfile
@@ -25,7 +24,7 @@ from kubedock.runtime import Options, Runtime
 from kubedock.streams.cancel import Cancel
 from kubedock.streams.channels import V4
 from tests.support.clients import ALPINE, DockerCli, at_once
-from tests.support.kubedock_server import OUTSIDE, KubedockServer, kubedock_server
+from tests.support.kubedock_server import KubedockServer, ServerWith
 from tests.support.realcluster import RealCluster
 from tests.support.tars import archive, contents, member, of_files
 from tests.support.waiting import eventually
@@ -53,11 +52,6 @@ def up(docker: DockerCli) -> str:
     name = docker.name()
     docker.ok("run", "-d", "--name", name, ALPINE, "sleep", "600")
     return name
-
-
-def config_maps(real: RealCluster, selector: str = "kubedock=true") -> list[str]:
-    """The names of kubedock's ConfigMaps."""
-    return real.kubectl("get", "configmaps", "-l", selector, "-o", "name").split()
 
 
 # --- containers that run ---------------------------------------------------------------------------------------------
@@ -263,7 +257,7 @@ def test_a_cluster_that_cannot_end_an_input(old_gateway: KubeGateway) -> None:
 
 
 @pytest.mark.subset
-def test_files_are_there_before_the_first_instruction(docker: DockerCli, real_cluster: RealCluster, tmp_path: Path) -> None:
+def test_files_are_there_before_the_first_instruction(docker: DockerCli, server: KubedockServer, tmp_path: Path) -> None:
     """Several copies accumulate; modes stay, nothing beside the files is hidden, and volumes take them."""
     name = docker.name()
     (tmp_path / "a").write_text("one")
@@ -288,10 +282,10 @@ def test_files_are_there_before_the_first_instruction(docker: DockerCli, real_cl
         "644 0 /etc/conf/b c",
         "oneoneonetwo4",
     ]
-    identity = docker.inspect(name, ".Id")[:12]
-    assert len(config_maps(real_cluster, f"kubedock.containerid={identity}")) == 1
+    mine = f"kubedock.containerid={docker.inspect(name, '.Id')[:12]}"
+    server.objects.show(lambda: len(server.objects("configmaps", mine)), 1)
     docker.ok("rm", "-v", name)
-    assert config_maps(real_cluster, f"kubedock.containerid={identity}") == []
+    server.objects.show(lambda: server.objects("configmaps", mine), [])
 
 
 @pytest.mark.subset
@@ -347,15 +341,15 @@ def test_a_deployment_has_them_each_time(docker: DockerCli, tmp_path: Path) -> N
     eventually(lambda: docker.ok("logs", name).splitlines()[:2] == ["one", "one"], seconds=60, what="two runs")
 
 
-def test_the_end_of_the_server_takes_them_away(own_namespace: RealCluster, tmp_path: Path) -> None:
+def test_the_end_of_the_server_takes_them_away(server_with: ServerWith, tmp_path: Path) -> None:
     """ConfigMaps go as pods do."""
     (tmp_path / "a").write_text("one\n")
-    with kubedock_server(own_namespace, tmp_path, place=OUTSIDE) as server:
+    with server_with() as server:
         docker = server.cli()
         docker.ok("pull", ALPINE)
         docker.ok("create", "--name", "web", ALPINE, "sleep", "600")
         docker.ok("cp", str(tmp_path / "a"), "web:/tmp")
         docker.ok("start", "web")
-        [found] = json.loads(own_namespace.kubectl("get", "configmaps", "-l", "kubedock=true", "-o", "json"))["items"]
-        assert found["metadata"]["labels"]["kubedock.id"] == server.instance
-    assert config_maps(own_namespace) == []
+        mine = f"kubedock.id={server.instance}"
+        server.objects.show(lambda: len(server.objects("configmaps", mine)), 1)
+    assert server.objects("configmaps") == []

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.support.clients import DockerCli, Done
-from tests.support.kubedock_server import KubedockServer, pods
-from tests.support.realcluster import RealCluster, absent
+from tests.support.kubedock_server import KubedockServer
+from tests.support.realcluster import absent
 from tests.support.samples import SAMPLES
 from tests.support.waiting import eventually
 
@@ -74,7 +74,7 @@ def compose(own_server: KubedockServer) -> Project:
 
 @pytest.mark.subset
 @pytest.mark.timeout(300)
-def test_a_project(own_server: KubedockServer, own_namespace: RealCluster, compose: Project) -> None:
+def test_a_project(own_server: KubedockServer, compose: Project) -> None:
     """Everything is up in its order and finds each other, a second ``up`` changes nothing, and ``down`` leaves nothing."""
     compose("up", "-d", seconds=UP)
 
@@ -101,7 +101,7 @@ def test_a_project(own_server: KubedockServer, own_namespace: RealCluster, compo
     compose("down", "-v", "-t", "1", seconds=UP)
     asked = (("ps", "-aq"), ("network", "ls", "-q", "-f", "type=custom"), ("volume", "ls", "-q"))
     assert [compose.docker.ok(*words) for words in asked] == ["", "", ""]
-    eventually(lambda: not pods(own_namespace), what="no pod of it")
+    eventually(lambda: not own_server.objects("pods"), what="no pod of it")
 
 
 @pytest.mark.timeout(300)

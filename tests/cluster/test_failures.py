@@ -1,12 +1,11 @@
 """Containers that cannot be made or started: Docker's sentence within seconds, and what is left tells why."""
 
 import time
-from pathlib import Path
 
 import pytest
 
 from tests.support.clients import ALPINE, DockerCli
-from tests.support.kubedock_server import Place, kubedock_server, least_rights, pods
+from tests.support.kubedock_server import KubedockServer, ServerWith, kubedock_server
 from tests.support.realcluster import RealCluster
 
 QUICKLY = 8.0
@@ -23,15 +22,15 @@ def run_quickly(docker: DockerCli, *words: str, within: float = QUICKLY) -> tupl
 
 
 @pytest.mark.subset
-def test_an_image_that_is_not_there_for_the_nodes(own_namespace: RealCluster, place: Place, tmp_path: Path) -> None:
+def test_an_image_that_is_not_there_for_the_nodes(server_with: ServerWith) -> None:
     """Nobody asked its registry: Docker's error, exit code 125; the failed container can be looked at, and no pod is left."""
-    kubeconfig = least_rights(own_namespace) if place.least else None
-    with kubedock_server(own_namespace, tmp_path, "--no-inspector", place=place, kubeconfig=kubeconfig) as server:
-        _fails_at_its_start(server.cli(), own_namespace)
+    with server_with("--no-inspector") as server:
+        _fails_at_its_start(server)
         assert server.live.log.count("--no-inspector: images are taken on trust: their exposed ports, entrypoint,") == 1
 
 
-def _fails_at_its_start(docker: DockerCli, real: RealCluster) -> None:
+def _fails_at_its_start(server: KubedockServer) -> None:
+    docker = server.cli()
     name = docker.name()
 
     code, out, err = run_quickly(docker, "--name", name, "nosuch/image")
@@ -43,7 +42,7 @@ def _fails_at_its_start(docker: DockerCli, real: RealCluster) -> None:
     assert "nosuch/image" in docker.inspect(name, ".State.Error")
     assert docker.inspect(name, ".State.ExitCode") == "128"
     short = docker.inspect(name, ".Id")[:12]
-    assert pods(real, f"kubedock.containerid={short}") == []
+    server.objects.show(lambda: server.objects("pods", f"kubedock.containerid={short}"), [])
     assert docker.ok("rm", name) == name
 
 
@@ -123,9 +122,9 @@ def test_what_the_cluster_forbids(docker: DockerCli) -> None:
     assert "privileged: Forbidden: disallowed by cluster policy" in err
 
 
-def test_more_cpus_than_any_node_has(own_namespace: RealCluster) -> None:
+def test_more_cpus_than_any_node_has(server_with: ServerWith) -> None:
     """The scheduler's reason, after ``--schedule-timeout``."""
-    with kubedock_server(own_namespace, own_namespace.folder, "--schedule-timeout", "2s", "--request-cpu", "1000") as server:
+    with server_with("--schedule-timeout", "2s", "--request-cpu", "1000") as server:
         cli = server.cli()
         cli.ok("pull", ALPINE)
         name = cli.name()
@@ -135,13 +134,12 @@ def test_more_cpus_than_any_node_has(own_namespace: RealCluster) -> None:
         assert code == 125
         assert "no node can run the container: 0/1 nodes are available: 1 Insufficient cpu." in err
         assert "Insufficient cpu" in cli.inspect(name, ".State.Error")
-        assert pods(own_namespace) == []
+        server.objects.show(lambda: server.objects("pods"), [])
 
 
-def test_a_node_that_no_label_fits(own_namespace: RealCluster) -> None:
+def test_a_node_that_no_label_fits(server_with: ServerWith) -> None:
     """Likewise, with --rm."""
-    options = ("--schedule-timeout", "2s", "--node-selector", "nosuch=label")
-    with kubedock_server(own_namespace, own_namespace.folder, *options) as server:
+    with server_with("--schedule-timeout", "2s", "--node-selector", "nosuch=label") as server:
         cli = server.cli()
         cli.ok("pull", ALPINE)
         name = cli.name()

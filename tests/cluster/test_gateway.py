@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.clients import DockerCli
-from tests.support.kubedock_server import KubedockServer, Place, kubedock_server
-from tests.support.realcluster import RealCluster
+from tests.support.kubedock_server import KubedockServer, Place, ServerWith
 from tests.support.shared import ROOT
 
 CLIENT = (sys.executable, "-m", "tests.support.in_a_container")
@@ -27,9 +26,9 @@ def in_a_container(place: Place, docker_host: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def on_all_addresses(place: Place, real_cluster: RealCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubedockServer]:
+def on_all_addresses(server_with: ServerWith) -> Iterator[KubedockServer]:
     """A server for a team."""
-    with kubedock_server(real_cluster, tmp_path_factory.mktemp("all"), "--listen-addr", ":0", place=place) as server:
+    with server_with("--listen-addr", ":0") as server:
         yield server
 
 

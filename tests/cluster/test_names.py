@@ -9,7 +9,7 @@ import pytest
 
 from kubedock.kube.rights import RIGHTS
 from tests.support.clients import ALPINE, DockerCli
-from tests.support.kubedock_server import KubedockServer, kubedock_server, pods
+from tests.support.kubedock_server import KubedockServer, ServerWith, kubedock_server, pods
 from tests.support.realcluster import RealCluster
 from tests.support.waiting import eventually
 
@@ -49,10 +49,9 @@ def reached(docker: DockerCli, asker: str, name: str) -> str:
     return docker.ok("exec", asker, "ping", "-c", "1", name).partition("(")[2].partition(")")[0]
 
 
-def services(real: RealCluster, server: KubedockServer) -> set[str]:
-    """The names that a server's Services hold."""
-    listed = json.loads(real.kubectl("get", "services", "-l", f"kubedock.id={server.instance}", "-o", "json"))
-    return {item["metadata"]["name"] for item in listed["items"]}
+def held(server: KubedockServer, names: set[str], wanted: set[str]) -> None:
+    """Of these names, those that are wanted are held by the server's Services."""
+    server.objects.show(lambda: names & server.objects.names("services", f"kubedock.id={server.instance}"), wanted)
 
 
 @pytest.mark.subset
@@ -84,9 +83,7 @@ def test_two_containers_share_an_alias(docker: DockerCli, network: Callable[[], 
 
 
 @pytest.mark.subset
-def test_a_running_container_joins_and_leaves(
-    docker: DockerCli, network: Callable[[], str], real_cluster: RealCluster, server: KubedockServer
-) -> None:
+def test_a_running_container_joins_and_leaves(docker: DockerCli, network: Callable[[], str], server: KubedockServer) -> None:
     """It is found when connect has answered, and its names are gone when disconnect has."""
     front, web, client, alias = network(), docker.name("web"), docker.name(), f"late-{secrets.token_hex(4)}"
     run(docker, client, "--network", front)
@@ -96,31 +93,29 @@ def test_a_running_container_joins_and_leaves(
     assert asked(docker, client, alias) == {address}
     members = json.loads(docker.ok("network", "inspect", "-f", "{{json .Containers}}", front))
     assert {member["Name"]: member["IPv4Address"].partition("/")[0] for member in members.values()}[web] == address
-    assert {alias, web} <= services(real_cluster, server)
+    held(server, {alias, web}, {alias, web})
 
     docker.ok("network", "disconnect", front, web)
-    assert {alias, web} & services(real_cluster, server) == set()
+    held(server, {alias, web}, set())
 
 
 @pytest.mark.subset
-def test_names_go_with_the_stop_and_come_back(
-    docker: DockerCli, network: Callable[[], str], real_cluster: RealCluster, server: KubedockServer
-) -> None:
+def test_names_go_with_the_stop_and_come_back(docker: DockerCli, network: Callable[[], str], server: KubedockServer) -> None:
     """With the answer of each; the network can be removed when nobody runs on it."""
     front, web, alias = network(), docker.name("web"), f"www-{secrets.token_hex(4)}"
     run(docker, web, "--network", front, "--network-alias", alias)
     mine = {web, alias, docker.inspect(web, ".Id")[:12]}
-    assert mine <= services(real_cluster, server)
+    held(server, mine, mine)
     assert "has active endpoints" in docker("network", "rm", front).err
 
     docker.ok("stop", "-t", "0", web)
-    assert mine & services(real_cluster, server) == set()
+    held(server, mine, set())
     assert docker.ok("network", "inspect", "-f", "{{json .Containers}}", front) == "{}"
 
     docker.ok("start", web)
-    assert mine <= services(real_cluster, server)
+    held(server, mine, mine)
     docker.ok("rm", "-f", web)
-    assert mine & services(real_cluster, server) == set()
+    held(server, mine, set())
     docker.ok("network", "rm", front)
 
 
@@ -218,14 +213,13 @@ def test_without_the_right_to_services(real_cluster: RealCluster, tmp_path_facto
         assert "kubedock does without names of containers on user-defined networks" in server.live.log
 
 
-def test_the_servers_end_takes_its_services(real_cluster: RealCluster, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_servers_end_takes_its_services(server_with: ServerWith) -> None:
     """With its pods."""
-    with kubedock_server(real_cluster, tmp_path_factory.mktemp("ended")) as server:
+    with server_with() as server:
         cli = server.cli()
         cli.ok("pull", ALPINE)
         cli.ok("network", "create", "front")
         run(cli, cli.name("web"), "--network", "front")
-        instance = server.instance
-        assert len(services(real_cluster, server)) == 2
-    assert json.loads(real_cluster.kubectl("get", "services", "-l", f"kubedock.id={instance}", "-o", "json"))["items"] == []
-    assert pods(real_cluster, f"kubedock.id={instance}") == []
+        mine = f"kubedock.id={server.instance}"
+        server.objects.show(lambda: len(server.objects("services", mine)), 2)
+    assert [server.objects.read(kinds, mine) for kinds in ("services", "pods")] == [[], []]

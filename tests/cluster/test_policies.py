@@ -1,9 +1,9 @@
-"""Restart policies, out of memory, and pods that others take away."""
+"""Restart policies, limits, out of memory, and pods that others take away."""
 
 import pytest
 
 from tests.support.clients import ALPINE, DockerCli
-from tests.support.kubedock_server import pods
+from tests.support.kubedock_server import KubedockServer, pods
 from tests.support.realcluster import RealCluster
 from tests.support.waiting import eventually
 
@@ -25,6 +25,25 @@ def test_out_of_memory(docker: DockerCli) -> None:
     assert done.code == 137
     assert docker.inspect(name, ".State.OOMKilled") == "true"
     assert docker.inspect(name, ".State.ExitCode") == "137"
+
+
+GROUP = "/sys/fs/cgroup"
+CPU_AND_MEMORY = (
+    f"cd {GROUP}; cat cpu.max memory.max 2>/dev/null && exit;"
+    " echo $(cat cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us); cat memory/memory.limit_in_bytes"
+)
+"""Of either version of control groups."""
+
+
+@pytest.mark.parametrize(
+    ("options", "quota"),
+    [(("--cpus", "0.5"), "50000 100000"), (("--cpu-period", "10000", "--cpu-quota", "15000"), "150000 100000")],
+)
+def test_limits_hold_inside(docker: DockerCli, options: tuple[str, ...], quota: str) -> None:
+    """CPUs, however they are asked for, and memory, as the kernel has them for a container."""
+    shown = docker.ok("run", "--rm", *options, "-m", "64m", "--name", docker.name(), ALPINE, "sh", "-c", CPU_AND_MEMORY)
+
+    assert shown.splitlines() == [quota, str(64 << 20)]
 
 
 @pytest.mark.subset
@@ -58,35 +77,49 @@ def test_on_failure_of_a_success_does_not_come_back(docker: DockerCli) -> None:
     assert counts(docker, stopped) == "exited 137 0"
 
 
+PATIENT = "trap 'exit 7' TERM; trap 'exit 1' USR1; echo up; while :; do sleep 0.1; done"
+
+
+def always(docker: DockerCli) -> tuple[str, str]:
+    """A container that comes back and has written its first line, and the selector of its objects."""
+    name = docker.name()
+    docker.ok("run", "-d", "--restart", "always", "--name", name, ALPINE, "sh", "-c", PATIENT)
+    eventually(lambda: docker.ok("logs", name) == "up", what="its first line")
+    return name, f"kubedock.containerid={docker.inspect(name, '.Id')[:12]}"
+
+
 @pytest.mark.subset
 @pytest.mark.timeout(150)
-def test_always_comes_back_until_it_is_stopped(docker: DockerCli, real_cluster: RealCluster) -> None:
-    """After its program's end, after its pod was deleted; a stop is for good, with the program's exit code."""
-    name = docker.name()
-    program = "trap 'exit 7' TERM; trap 'exit 1' USR1; echo up; while :; do sleep 0.1; done"
-    docker.ok("run", "-d", "--restart", "always", "--name", name, ALPINE, "sh", "-c", program)
-    selector = f"kubedock.containerid={docker.inspect(name, '.Id')[:12]}"
-    eventually(lambda: docker.ok("logs", name) == "up", what="its first line")
-
+def test_always_comes_back_until_it_is_stopped(docker: DockerCli, server: KubedockServer) -> None:
+    """After its program's end; a stop is for good, with the program's exit code."""
+    name, mine = always(docker)
     docker.ok("kill", "-s", "USR1", name)
     eventually(lambda: counts(docker, name) == "running 0 1", seconds=30, what="the program's return")
     eventually(lambda: docker.ok("logs", name) == "up\nup", what="the log of both")
 
-    before = {pod["metadata"]["uid"] for pod in pods(real_cluster, selector)}
-    real_cluster.kubectl("delete", "pod", "-l", selector, "--grace-period=0", "--force", "--wait=false")
-    eventually(lambda: {pod["metadata"]["uid"] for pod in pods(real_cluster, selector)} - before, seconds=30, what="another pod")
-    eventually(lambda: counts(docker, name) == "running 0 2", seconds=30, what="the container's return")
-    eventually(lambda: docker.ok("logs", name).endswith("up"), what="the new pod's line")
-
     docker.ok("stop", "-t", "10", name)
     assert counts(docker, name).startswith("exited 7 ")
-    eventually(lambda: pods(real_cluster, selector) == [], what="no pod")
+    eventually(lambda: server.objects("pods", mine) == [], what="no pod")
 
     docker.ok("start", name)
     assert docker.inspect(name, ".State.Running") == "true"
     docker.ok("rm", "-f", name)
-    eventually(lambda: pods(real_cluster, selector) == [], what="no pod")
-    assert real_cluster.kubectl("get", "deployments", "-l", selector, "-o", "name") == ""
+    eventually(lambda: server.objects("pods", mine) == [], what="no pod")
+    server.objects.show(lambda: server.objects.read("deployments", mine), [])
+
+
+@pytest.mark.timeout(150)
+def test_always_comes_back_after_its_pod_was_deleted(docker: DockerCli, real_cluster: RealCluster) -> None:
+    """As another pod, whose program is what a stop ends."""
+    name, mine = always(docker)
+    before = {pod["metadata"]["uid"] for pod in pods(real_cluster, mine)}
+    real_cluster.kubectl("delete", "pod", "-l", mine, "--grace-period=0", "--force", "--wait=false")
+    eventually(lambda: {pod["metadata"]["uid"] for pod in pods(real_cluster, mine)} - before, seconds=30, what="another pod")
+    eventually(lambda: counts(docker, name) == "running 0 1", seconds=30, what="the container's return")
+    eventually(lambda: docker.ok("logs", name).endswith("up"), what="the new pod's line")
+
+    docker.ok("stop", "-t", "10", name)
+    assert counts(docker, name).startswith("exited 7 ")
 
 
 def test_unless_stopped_is_killed_for_good(docker: DockerCli) -> None:
@@ -126,20 +159,18 @@ def test_an_ended_pod_that_somebody_deletes_keeps_its_code(docker: DockerCli, re
     assert docker.inspect(name, ".State.Error") == ""
 
 
-def test_the_pods_labels(docker: DockerCli, real_cluster: RealCluster) -> None:
+def test_the_pods_labels(docker: DockerCli, server: KubedockServer) -> None:
     """Ours, and those of Docker's that Kubernetes can hold."""
     name = docker.name()
     words = ("--label", "team=blue", "--label", "org.example/ok=1", "--label", "not!valid=x", "--label", "long=" + "x" * 64)
     docker.ok("run", "-d", *words, "--name", name, ALPINE, "sleep", "100")
     short = docker.inspect(name, ".Id")[:12]
 
-    (pod,) = pods(real_cluster, f"kubedock.containerid={short}")
+    (pod,) = eventually(lambda: server.objects("pods", f"kubedock.containerid={short}"))
 
-    labels = pod["metadata"]["labels"]
-    instance = labels.pop("kubedock.id")
-    assert instance
-    assert labels == {
+    assert pod["metadata"]["labels"] == {
         "app.kubernetes.io/managed-by": "kubedock",
+        "kubedock.id": server.instance,
         "kubedock": "true",
         "kubedock.containerid": short,
         "kubedock.run": "1",

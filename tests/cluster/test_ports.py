@@ -5,8 +5,7 @@ import json
 import secrets
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
-from pathlib import Path
+from contextlib import ExitStack, closing, suppress
 from typing import Any
 
 import docker as docker_py
@@ -14,9 +13,8 @@ import pytest
 from docker.errors import NotFound
 
 from tests.support.clients import ALPINE, DockerCli, at_once
-from tests.support.kubedock_server import KubedockServer, Place, kubedock_server
+from tests.support.kubedock_server import KubedockServer, Place, ServerWith
 from tests.support.portclient import PortClient
-from tests.support.realcluster import RealCluster
 from tests.support.waiting import eventually
 
 NGINX, REDIS = "nginx", "redis"
@@ -280,37 +278,33 @@ def test_many_containers_at_once(client: docker_py.DockerClient, act: PortClient
 
 
 @pytest.fixture
-def published(tmp_path: Path, real_cluster: RealCluster) -> Iterator[Callable[..., int]]:
+def published(server_with: ServerWith) -> Iterator[Callable[..., int]]:
     """The number under which a server with these options publishes an echo."""
-    servers = []
+    with ExitStack() as servers:
 
-    def start(*options: str, place: Place) -> int:
-        server = kubedock_server(real_cluster, tmp_path, *options, place=place)
-        cli = server.__enter__().cli()
-        servers.append(server)
-        cli.ok("pull", "-q", ALPINE)
-        cli.ok("run", "-d", "--name", "echo", "-p", str(ECHO), ALPINE, "nc", "-ll", "-p", str(ECHO), "-e", "cat")
-        return number(cli, "echo", f"{ECHO}/tcp")
+        def start(*options: str) -> int:
+            cli = servers.enter_context(server_with(*options)).cli()
+            cli.ok("pull", "-q", ALPINE)
+            cli.ok("run", "-d", "--name", "echo", "-p", str(ECHO), ALPINE, "nc", "-ll", "-p", str(ECHO), "-e", "cat")
+            return number(cli, "echo", f"{ECHO}/tcp")
 
-    yield start
-    for server in servers:
-        server.__exit__(None, None, None)
+        yield start
 
 
 @pytest.mark.subset
 def test_the_way_can_be_chosen(published: Callable[..., int], place: Place, act: PortClient) -> None:
-    """Direct connections do not work outside; forwards do everywhere."""
-    port = published("--port-mode", "forward" if place.inside else "direct", place=place)
+    """Direct connections do not work outside; forwards do everywhere, and both on one machine."""
+    port = published("--port-mode", "forward" if place.inside else "direct")
 
-    if place.inside:
+    if place.inside or place.embedded:
         eventually(lambda: act(port, "say", "x") == "x")
     else:
         assert act(port, "say", "x") == "reset"
 
 
-def test_a_server_for_others_publishes_for_others(published: Callable[..., int], place: Place) -> None:
+def test_a_server_for_others_publishes_for_others(published: Callable[..., int]) -> None:
     """It listens where the server does."""
-    port = published("--listen-addr", "127.0.0.3:0", place=place)
+    port = published("--listen-addr", "127.0.0.3:0")
 
     with closing(socket.create_connection(("127.0.0.3", port), timeout=10)), closing(socket.create_connection(("::1", port), 10)):
         pass

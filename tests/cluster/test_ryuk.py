@@ -1,4 +1,4 @@
-"""Ryuk on the real cluster: what a suite has made is gone after its end, however it ended."""
+"""Ryuk: what a suite has made is gone after its end, however it ended."""
 
 import os
 import secrets
@@ -14,8 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.support.clients import ALPINE, DockerCli
-from tests.support.kubedock_server import KubedockServer, pods
-from tests.support.realcluster import RealCluster
+from tests.support.kubedock_server import KubedockServer
 from tests.support.shared import ROOT
 from tests.support.waiting import eventually
 
@@ -58,15 +57,16 @@ def left(docker: DockerCli, label: str) -> list[str]:
 
 @pytest.mark.subset
 @pytest.mark.timeout(120)
-def test_a_suite_that_is_killed_leaves_nothing(server: KubedockServer, docker: DockerCli, real_cluster: RealCluster) -> None:
+def test_a_suite_that_is_killed_leaves_nothing(server: KubedockServer, docker: DockerCli) -> None:
     """With -9: containers, pods, network and volume are gone within 30 s, Ryuk as well; what is not its own stays."""
     other = docker.name("other")
     docker.ok("run", "-d", "--name", other, "--label", f"{LABEL}=another", ALPINE, "sleep", "1000")
     with session(server) as program:
         own = f"{LABEL}={program.id}"
+        mine = f"kubedock.id={server.instance},{own}"
         ryuk = f"testcontainers-ryuk-{program.id}"
         assert len(left(docker, own)) == 4
-        assert len(pods(real_cluster, f"kubedock.id={server.instance},{own}")) == 2
+        server.objects.show(lambda: len(server.objects("pods", mine)), 2)
         assert docker.inspect(ryuk, "json .State.Running") == "true"
 
         os.kill(program.pid, signal.SIGKILL)
@@ -74,7 +74,7 @@ def test_a_suite_that_is_killed_leaves_nothing(server: KubedockServer, docker: D
         eventually(lambda: left(docker, own) == [], seconds=30, every=0.2, what="all of it gone")
         eventually(lambda: docker("inspect", ryuk).code == 1, seconds=30 - (time.monotonic() - began), every=0.2, what="Ryuk gone")
 
-    assert pods(real_cluster, f"kubedock.id={server.instance},{own}") == []
+    server.objects.show(lambda: server.objects("pods", mine), [])
     assert docker.inspect(other, "json .State.Running") == "true"
 
 

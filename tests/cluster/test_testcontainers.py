@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.kubedock_server import KubedockServer, pods
-from tests.support.realcluster import RealCluster
+from tests.support.kubedock_server import KubedockServer
 from tests.support.samples import Suite, java_suite, node_suite, python_suite
 from tests.support.waiting import eventually
 
@@ -17,9 +16,7 @@ IDS = [make.__name__.removesuffix("_suite") for make in SUITES]
 @pytest.mark.subset
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("make", SUITES, ids=IDS)
-def test_a_suite_passes_and_leaves_nothing(
-    own_server: KubedockServer, own_namespace: RealCluster, make: Callable[[Path], Suite], tmp_path: Path
-) -> None:
+def test_a_suite_passes_and_leaves_nothing(own_server: KubedockServer, make: Callable[[Path], Suite], tmp_path: Path) -> None:
     """All of its tests pass; what it did not remove itself is gone half a minute after its end: Ryuk saw to it."""
     suite, docker = make(tmp_path / "suite"), own_server.cli()
 
@@ -29,7 +26,7 @@ def test_a_suite_passes_and_leaves_nothing(
 
     def nothing() -> bool:
         asked = (("ps", "-aq"), ("network", "ls", "-q", "-f", "type=custom"), ("volume", "ls", "-q"))
-        return not any(docker.ok(*words) for words in asked) and not pods(own_namespace)
+        return not any(docker.ok(*words) for words in asked) and not own_server.objects("pods")
 
     eventually(nothing, seconds=30, every=0.5, what="nothing left of it")
 

@@ -1,38 +1,17 @@
-"""Names of the embedded cluster: by its name server, and by hosts files."""
+"""Names of the embedded cluster: what they resolve to, and as hosts files."""
 
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import dnslib
 import pytest
 
 from kubedock.cluster.names import host_lines, resolve
-from kubedock.cluster.store import ObjectStore
 from kubedock.embedded.cluster import EmbeddedCluster
-from kubedock.embedded.dns import NameServer
 from kubedock.embedded.fake import FakeRuntime
 from kubedock.embedded.runtime import Hosts
 from kubedock.errors import NotFound
+from tests.support.names import READY, UNREADY, a_store
 from tests.support.pods import a_pod, main, reaches
 from tests.support.waiting import eventually
-
-READY = [{"type": "Ready", "status": "True"}]
-UNREADY = [{"type": "Ready", "status": "False"}]
-
-
-def a_store(*pods: tuple[str, str, list[dict[str, str]]], **service: Any) -> ObjectStore:
-    """A store with the Service ``db`` for pods that carry ``app=db``: (name, address, conditions)."""
-    store = ObjectStore("ns", lambda: datetime(2026, 1, 2, tzinfo=UTC))
-    store.insert("Service", {"metadata": {"name": "db"}, "spec": {"clusterIP": "None", "selector": {"app": "db"}, **service}})
-    for name, ip, conditions in pods:
-        status = {"phase": "Running", "podIP": ip, "conditions": conditions}
-        metadata = {"name": name, "labels": {"app": "db"}}
-        store.insert("Pod", {"metadata": metadata, "spec": {"hostname": f"host-{name}", "subdomain": "db"}, "status": status})
-    return store
 
 
 @pytest.mark.parametrize(
@@ -73,64 +52,6 @@ def test_a_service_without_a_selector_has_those_of_its_slices() -> None:
 
     assert resolve(store, "db.ns.svc.cluster.local") == ["10.0.0.3"]
     assert resolve(store, "one.db.ns.svc.cluster.local") == ["10.0.0.3"]
-
-
-# --- the name server -------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def serving(store: ObjectStore, *upstream: tuple[str, int]) -> Iterator[int]:
-    """A name server that runs; its port."""
-    server = NameServer(store, "127.0.0.1", upstream, port=0)
-    server.start()
-    yield server.port
-    server.stop(5.0)
-
-
-def asked(port: int, name: str, kind: str = "A") -> tuple[str, list[str]]:
-    """The answer's code and addresses."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.settimeout(10)
-        client.sendto(dnslib.DNSRecord.question(name, kind).pack(), ("127.0.0.1", port))
-        reply = dnslib.DNSRecord.parse(client.recv(65536))
-    return dnslib.RCODE[reply.header.rcode], [str(record.rdata) for record in reply.rr]
-
-
-@pytest.mark.parametrize(
-    ("name", "kind", "answer"),
-    [
-        ("db.ns.svc.cluster.local", "A", ("NOERROR", ["10.0.0.1"])),
-        ("DB.ns.Svc.cluster.local.", "A", ("NOERROR", ["10.0.0.1"])),
-        ("db.ns.svc.cluster.local", "AAAA", ("NOERROR", [])),
-        ("db", "A", ("NXDOMAIN", [])),
-        ("nosuch.ns.svc.cluster.local", "A", ("NXDOMAIN", [])),
-        ("1.0.0.10.in-addr.arpa", "PTR", ("NXDOMAIN", [])),
-        ("elsewhere.example", "A", ("NXDOMAIN", [])),
-    ],
-)
-def test_the_name_server_answers(name: str, kind: str, answer: tuple[str, list[str]]) -> None:
-    """In any case of letters; where there is no other server, other names do not exist."""
-    with serving(a_store(("a", "10.0.0.1", READY))) as port:
-        assert asked(port, name, kind) == answer
-
-
-def test_other_names_are_handed_on() -> None:
-    """To the machine's servers, the next one where the first is silent; never those of the cluster."""
-    with serving(a_store(("a", "10.0.0.1", READY))) as far, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
-        silent.bind(("127.0.0.1", 0))
-        with serving(a_store(), silent.getsockname(), ("127.0.0.1", far)) as port:
-            assert asked(port, "elsewhere.example") == ("NXDOMAIN", [])
-            assert asked(port, "db.ns.svc.cluster.local") == ("NXDOMAIN", [])
-        silent.settimeout(10)
-        assert str(dnslib.DNSRecord.parse(silent.recv(65536)).q.qname) == "elsewhere.example."
-
-
-def test_where_all_servers_are_silent_the_answer_says_so() -> None:
-    """A failure, which clients do not take for an unknown name."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
-        silent.bind(("127.0.0.1", 0))
-        with serving(a_store(), silent.getsockname()) as port:
-            assert asked(port, "elsewhere.example") == ("SERVFAIL", [])
 
 
 # --- hosts files -----------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from kubedock.errors import no_cluster
 from tests.support.clients import ALPINE, DockerCli
 from tests.support.kubedock_server import KUBEDOCK, KubedockServer, Place, embedded_argv, embedded_server
 from tests.support.live import LiveServer
-from tests.support.runtimes import embedded_tools, tiny_images
+from tests.support.runtimes import embedded_tools, free_port, tiny_images
 from tests.support.shared import ROOT
 from tests.support.waiting import eventually
 
@@ -189,6 +189,30 @@ def a_container_with_companions(docker: DockerCli, folder: Path) -> None:
     docker.ok("create", "--name", "db", "--network", "net", ALPINE, "sleep", "98765")
     docker.ok("cp", str(folder / "given"), "db:/given")
     docker.ok("start", "db")
+
+
+@pytest.mark.embedded
+def test_names_of_a_network_without_networks_of_their_own(tmp_path: Path) -> None:
+    """By chroot, in hosts files: by alias and by name, for who starts later and for who runs already."""
+    port, later = free_port(), free_port()
+    with server_in(tmp_path, "chroot") as server:
+        docker = server.cli()
+        docker.ok("network", "create", "front")
+        serve = ("sh", "-c", 'mkdir /www; echo "$1" > /www/index.html; exec httpd -f -h /www -p "$2"', "sh")
+        docker.ok("run", "-d", "--name", "web", "--network", "front", "--network-alias", "page", ALPINE, *serve, "one", port)
+        docker.ok("run", "-d", "--name", "client", "--network", "front", ALPINE, "sleep", "98765")
+        docker.ok("run", "-d", "--name", "late", "--network", "front", "--network-alias", "more", ALPINE, *serve, "two", later)
+
+        def asked(name: str, port: str) -> str:
+            return docker("exec", "client", "wget", "-qO-", f"http://{name}:{port}/").out
+
+        found = {
+            name: eventually(lambda name=name, port=port: asked(name, port), what=name)
+            for name, port in (("page", port), ("web", port), ("more", later))
+        }
+        assert found == {"page": "one\n", "web": "one\n", "more": "two\n"}
+        docker.ok("rm", "-f", "late")
+        assert "bad address" in docker("exec", "client", "wget", "-qO-", f"http://more:{later}/").err
 
 
 @pytest.mark.embedded

@@ -14,7 +14,7 @@ from tests.support.clients import ALPINE, DockerCli
 from tests.support.kubedock_server import Place, embedded_argv
 from tests.support.live import LiveServer
 from tests.support.realcluster import REGISTRY
-from tests.support.runtimes import embedded_tools
+from tests.support.runtimes import embedded_tools, free_port
 from tests.support.shared import ROOT
 from tests.support.waiting import eventually
 
@@ -48,10 +48,8 @@ def docker(folder: Path) -> Iterator[DockerCli]:
 
 @pytest.fixture
 def port() -> str:
-    """One that is free: containers share the machine's network."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return str(sock.getsockname()[1])
+    """One that is free."""
+    return free_port()
 
 
 @pytest.fixture

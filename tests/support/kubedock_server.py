@@ -1,11 +1,10 @@
 """``kubedock server`` on the real cluster, outside or inside of its network, and on this machine."""
 
-import json
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import yaml
 
 from tests.support.clients import DockerCli
 from tests.support.live import LiveServer
+from tests.support.objects import OURS, Objects, of_cluster, of_node
 from tests.support.realcluster import CLUSTER, MIRROR, REGISTRY, RealCluster
 from tests.support.runtimes import a_network, embedded_tools, tiny_images
 from tests.support.shared import ROOT
@@ -53,6 +53,7 @@ class KubedockServer:
     place: Place
     namespace: str
     folder: Path
+    objects: Objects
 
     @property
     def tcp(self) -> str:
@@ -81,6 +82,10 @@ class KubedockServer:
         return str(line).rsplit(" ", 1)[1]
 
 
+ServerWith = Callable[..., AbstractContextManager[KubedockServer]]
+"""Starts a server with these options; the fixture ``server_with``."""
+
+
 def server_argv(*options: str, kubeconfig: Path, namespace: str, place: Place = OUTSIDE) -> tuple[str, ...]:
     """The command line of a server. It looks images up where the nodes have them from, unless the options say else."""
     where = ("--kubeconfig", str(kubeconfig), "--namespace", namespace)
@@ -107,7 +112,7 @@ def kubedock_server(
         place=place,
     )
     with LiveServer(argv, environ) as live:
-        yield KubedockServer(live, place, real.namespace, folder)
+        yield KubedockServer(live, place, real.namespace, folder, of_cluster(real))
         live.signal(15)
         live.wait(20)
 
@@ -124,7 +129,7 @@ def embedded_server(folder: Path, *options: str, place: Place = EMBEDDED) -> Ite
     """Start one on this machine, and end it with its clean-up."""
     embedded_tools()
     with LiveServer(embedded_argv(folder, "--unix-socket", str(folder / "docker.sock"), *options, place=place)) as live:
-        yield KubedockServer(live, place, "default", folder)
+        yield KubedockServer(live, place, "default", folder, of_node(folder / "node"))
         live.signal(15)
         live.wait(20)
 
@@ -146,7 +151,6 @@ def least_rights(real: RealCluster) -> Path:
     return real.service_account(roles[0]["rules"])
 
 
-def pods(real: RealCluster, selector: str = "kubedock=true") -> list[dict[str, Any]]:
+def pods(real: RealCluster, selector: str = OURS) -> list[dict[str, Any]]:
     """The pods with these labels that are not on their way out."""
-    found = json.loads(real.kubectl("get", "pods", "-l", selector, "-o", "json"))["items"]
-    return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+    return of_cluster(real)("pods", selector)

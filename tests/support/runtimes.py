@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import secrets
+import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -36,6 +37,13 @@ def _routes() -> Iterator[ipaddress.IPv4Network]:
         address, mask = (int(line.split()[column], 16).to_bytes(4, "little") for column in (1, 7))
         if any(mask):
             yield ipaddress.ip_network((address, ipaddress.IPv4Address(mask).exploded), strict=False)
+
+
+def free_port() -> str:
+    """Containers without a network of their own share the machine's."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return str(sock.getsockname()[1])
 
 
 def missing_tools() -> str:

@@ -56,9 +56,10 @@ TASK_FAILED = (
 WARNINGS = (
     "containers run by chroot: they are not isolated from this machine's processes, users, network and host name",
     "containers share one network: two of them cannot listen on the same port",
-    "memory, CPU and process limits are not applied",
+    "memory, CPU and process limits are not applied; sysctls are ignored",
     "containers have no /proc and no /sys; read-only file systems are writable",
     "volumes are copied: what two running containers mount is shared by neither",
+    "volumes in memory lie on disk, without a limit of their size",
 )
 TRIAL = "import os,sys; os.mknod(sys.argv[1]+'/null',0o20666,os.makedev(1,3)); os.chroot(sys.argv[1]); open('/null').close()"
 

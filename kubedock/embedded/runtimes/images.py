@@ -24,10 +24,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kubedock.domain.image import Reference
 from kubedock.embedded.runtime import Credentials, Image, PullError
 from kubedock.embedded.runtimes import registry, tools
 from kubedock.embedded.runtimes.archives import Archive
+from kubedock.embedded.runtimes.registry import Failing
+from kubedock.errors import InvalidParameter
 from kubedock.parsing import Mirror
 
 Json = dict[str, Any]
@@ -80,15 +81,16 @@ class Images:
         with mine, self._slots:
             temporary = self._folder / f"tmp-{os.getpid()}-{next(self._numbers)}"
             temporary.mkdir(mode=0o700)
+            archive = self._archives.get(wanted.canonical)
+            fail = registry.Failing(wanted, archive.path if archive is not None else None)
             try:
-                archive = self._archives.get(wanted.canonical)
                 if archive is not None:
-                    return self._from_archive(wanted, archive, temporary, timeout)
-                return self._from_registry(wanted, temporary, timeout, credentials)
-            except subprocess.TimeoutExpired as error:
-                raise registry.pull_error(wanted, f"not complete after {timeout:g} s: i/o timeout") from error
+                    return self._from_archive(fail, archive, temporary, timeout)
+                return self._from_registry(fail, temporary, timeout, credentials)
+            except (subprocess.TimeoutExpired, TimeoutError) as error:
+                raise fail(f"not complete after {timeout:g} s: i/o timeout") from error
             except OSError as error:
-                raise registry.pull_error(wanted, f"{error.strerror}: {error.filename}") from error
+                raise fail(f"{error.strerror}: {error.filename}") from error
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
 
@@ -98,35 +100,40 @@ class Images:
 
     # --- inside --------------------------------------------------------------------------------------------------
 
-    def _from_registry(self, wanted: Reference, temporary: Path, timeout: float, credentials: Sequence[Credentials]) -> Image:
+    def _from_registry(self, fail: Failing, temporary: Path, timeout: float, credentials: Sequence[Credentials]) -> Image:
+        wanted = fail.wanted
         asked = registry.source(wanted, self._mirrors, self._insecure)
         options = [f"--authfile={_authfile(temporary, registry.auths(asked, credentials))}"]
         verify = ["--tls-verify=false"] if asked.plain else []
-        raw = self._run(wanted, ["skopeo", "inspect", "--raw", *options, *verify, asked.at(asked.suffix)], timeout, temporary)
+        raw = self._run(fail, ["skopeo", "inspect", "--raw", *options, *verify, asked.at(asked.suffix)], timeout, temporary)
         digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
         with self._lock:
             same = next((ref for ref, told in self._refs.items() if told["digest"] == digest and self._image(ref)), None)
             if same is not None:
                 return self._remember(wanted.canonical, self._refs[same]["id"], digest)
         source_options = ["--src-tls-verify=false"] if asked.plain else []
-        return self._unpack(wanted, [*options, *source_options, asked.at(f"@{digest}")], digest, temporary, timeout)
+        return self._unpack(fail, [*options, *source_options, asked.at(f"@{digest}")], digest, temporary, timeout)
 
-    def _from_archive(self, wanted: Reference, archive: Archive, temporary: Path, timeout: float) -> Image:
+    def _from_archive(self, fail: Failing, archive: Archive, temporary: Path, timeout: float) -> Image:
+        ref = fail.wanted.canonical
         with self._lock:
-            known = self._refs.get(wanted.canonical, {})
-            same = self._image(wanted.canonical) if known.get("archive") == archive.stamp else None
+            same = self._image(ref) if self._refs.get(ref, {}).get("archive") == archive.stamp else None
         if same is not None:
             return same
-        found = self._unpack(wanted, [archive.source(wanted.canonical)], "", temporary, timeout)
+        try:
+            source = archive.source(ref, temporary, timeout)
+        except InvalidParameter as error:
+            raise fail(str(error)) from error
+        found = self._unpack(fail, [source], "", temporary, timeout)
         with self._lock:
-            self._refs[wanted.canonical]["archive"] = archive.stamp
+            self._refs[ref]["archive"] = archive.stamp
             self._save()
         return found
 
-    def _unpack(self, wanted: Reference, source: Sequence[str], digest: str, temporary: Path, timeout: float) -> Image:
+    def _unpack(self, fail: Failing, source: Sequence[str], digest: str, temporary: Path, timeout: float) -> Image:
         """Fetch into a layout, make the tree, and give it its name."""
         layout = temporary / "layout"
-        self._run(wanted, ["skopeo", "copy", "--quiet", *source, "oci:layout:image"], timeout, temporary)
+        self._run(fail, ["skopeo", "copy", "--quiet", *source, "oci:layout:image"], timeout, temporary)
         entry = json.loads((layout / "index.json").read_bytes())["manifests"][0]
         manifest = _blob(layout, entry["digest"])
         image_id = manifest["config"]["digest"]
@@ -134,7 +141,7 @@ class Images:
         if not place.exists():
             ready = temporary / "ready"
             ready.mkdir(mode=0o711)
-            self._run(wanted, ["umoci", "raw", "unpack", "--image", "layout:image", "ready/rootfs"], timeout, temporary)
+            self._run(fail, ["umoci", "raw", "unpack", "--image", "layout:image", "ready/rootfs"], timeout, temporary)
             configuration = _blob(layout, image_id)
             told = {
                 "config": configuration.get("config") or {},
@@ -145,10 +152,10 @@ class Images:
             with contextlib.suppress(OSError):  # another reference to the same image was faster
                 ready.rename(place)
         with self._lock:
-            return self._remember(wanted.canonical, image_id, digest or entry["digest"])
+            return self._remember(fail.wanted.canonical, image_id, digest or entry["digest"])
 
     @staticmethod
-    def _run(wanted: Reference, argv: Sequence[str], timeout: float, folder: Path) -> bytes:
+    def _run(fail: Failing, argv: Sequence[str], timeout: float, folder: Path) -> bytes:
         """What a tool writes. It runs in a folder, so that no path with a colon is among its arguments."""
         argv = [tools.find(argv[0]) or argv[0], *argv[1:]]
         done = subprocess.run(
@@ -161,7 +168,7 @@ class Images:
             env=tools.image_environment(folder),
         )
         if done.returncode != 0:
-            raise registry.pull_error(wanted, done.stderr.decode(errors="replace"))
+            raise fail(done.stderr.decode(errors="replace"))
         return done.stdout
 
     def _place(self, image_id: str) -> Path:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from kubedock.domain import image
 from kubedock.domain.image import Reference
@@ -64,9 +65,7 @@ def auths(asked: Source, known: Iterable[Credentials]) -> Mapping[str, Credentia
 
 def pull_error(wanted: Reference, said: str) -> PullError:
     """What skopeo says, as a kubelet with containerd would."""
-    messages = [_ESCAPED.sub(r"\1", text) for text in _MESSAGE.findall(said)]
-    text = (messages[-1] if messages else said.strip().rpartition("\n")[2]) or "skopeo gave no reason"
-    ref = wanted.canonical
+    text, ref = _reason(said), wanted.canonical
     head = f'failed to pull and unpack image "{ref}": failed to resolve reference "{ref}": '
     if "dial tcp" not in text and _DENIED.search(text):
         told = (
@@ -77,3 +76,22 @@ def pull_error(wanted: Reference, said: str) -> PullError:
     if "dial tcp" not in text and _MISSING.search(text):
         return PullError(f"rpc error: code = NotFound desc = {head}{ref}: not found")
     return PullError(f"rpc error: code = Unavailable desc = {head}failed to do request: {text}")
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """What a pull of an image raises: for a registry, or for the file that holds it."""
+
+    wanted: Reference
+    archive: Path | None = None
+
+    def __call__(self, said: str) -> PullError:
+        """From what skopeo or the machine says."""
+        if self.archive is None:
+            return pull_error(self.wanted, said)
+        return PullError(f'failed to load image "{self.wanted.canonical}" from {self.archive}: {_reason(said)}')
+
+
+def _reason(said: str) -> str:
+    messages = [_ESCAPED.sub(r"\1", text) for text in _MESSAGE.findall(said)]
+    return (messages[-1] if messages else said.strip().rpartition("\n")[2]) or "skopeo gave no reason"

@@ -147,6 +147,21 @@ def test_two_runs_of_an_image_do_not_see_each_others_files(pods: Pods) -> None:
     assert second.output() == "root"
 
 
+def test_what_a_container_does_to_a_program_concerns_no_other(pods: Pods) -> None:
+    """Its mode and its owner: neither one that runs, nor the image, so that a later one has it as it was."""
+    program = "/bin/busybox"
+    ask = ("stat", "-c", "%a %u %s", program)
+    running = pods.run("sleep", "1000")
+    before = running.exec(*ask)
+    changing = pods.shell(f"chown 5 {program}; chmod 4711 {program}")
+
+    assert changing.exit().code == 0, changing.output("stderr")
+
+    later = pods.run(*ask)
+    later.exit()
+    assert (running.exec(*ask), later.output().encode()) == (before, before[1])
+
+
 def test_a_hosts_file_names_the_pod_and_changes_while_it_runs(pods: Pods) -> None:
     """The lines of the node come last."""
     pod = pods.pod(hostname="me", hosts=(("192.0.2.1", ("first", "1st")),))

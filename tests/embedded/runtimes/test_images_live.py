@@ -1,10 +1,15 @@
 """Images out of a registry and out of files."""
 
+import bz2
+import gzip
 import hashlib
 import json
+import lzma
+import os
+import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -173,17 +178,33 @@ def test_several_pulls_of_one_image_at_once_agree(store: Images) -> None:
     assert len({image.id for image in found}) == 1
 
 
-@pytest.mark.parametrize("kind", ["docker-archive", "oci-archive", "oci"])
-def test_images_in_files_need_no_registry(kind: str, images: Path, tmp_path: Path) -> None:
-    """As docker save writes them, and as OCI tools do."""
-    folder, store = tmp_path / "files", tmp_path / "store"
-    folder.mkdir()
-    store.mkdir()
-    name = "team/app:1"
+PACKED: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
+
+
+def in_files(kind: str, packed: str, images: Path, folder: Path) -> Path:
+    """A file or layout with the tests' image as ``team/app:1``, in a folder that skopeo cannot be told by its name."""
+    place, files = folder / "one", folder / "files: ours"
+    files.mkdir()
     source = f"oci:{images / 'test'}:{BUSYBOX}"
-    suffix = "" if kind == "oci" else ".tar"
-    subprocess.run(["skopeo", "copy", "-q", source, f"{kind}:{folder}/one{suffix}:{name}"], check=True, timeout=60)
-    found = Images(store, (), archives(folder))
+    subprocess.run(["skopeo", "copy", "-q", source, f"{kind}:{place}:team/app:1"], check=True, timeout=60)
+    target = files / f"one{'' if kind == 'oci' else '.tar'}{packed}"
+    place.rename(target)
+    if packed:
+        target.write_bytes(PACKED[packed](target.read_bytes()))
+    return target
+
+
+@pytest.mark.parametrize(
+    ("kind", "packed"), [("oci", ""), *((kind, packed) for kind in ("docker-archive", "oci-archive") for packed in ("", *PACKED))]
+)
+def test_images_in_files_need_no_registry(
+    kind: str, packed: str, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As docker save writes them, and as OCI tools do; compressed as one likes; the folder may be named from here."""
+    folder, store = in_files(kind, packed, images, tmp_path).parent, tmp_path / "store"
+    store.mkdir()
+    monkeypatch.chdir(tmp_path)
+    found = Images(store, (), archives(folder.relative_to(tmp_path)))
     found.open()
 
     assert found.own("team/app:2", timeout=60) is None
@@ -194,3 +215,42 @@ def test_images_in_files_need_no_registry(kind: str, images: Path, tmp_path: Pat
     assert image == found.pull("team/app:1", timeout=60)
     assert (image.ref, image.config["Cmd"]) == ("docker.io/team/app:1", ["sh"])
     assert (found.root(image) / "bin" / "sh").is_symlink()
+    assert list(store.glob("tmp-*")) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "packed", "said"),
+    [
+        ("docker-archive", ".gz", "unexpected EOF"),
+        ("docker-archive", ".xz", "unexpected EOF"),
+        ("docker-archive", "", ".*unexpected EOF"),
+        ("oci", "", ".*no such file or directory"),
+    ],
+)
+def test_a_file_that_is_broken_is_named(kind: str, packed: str, said: str, images: Path, tmp_path: Path) -> None:
+    """It is not taken for a registry that does not answer."""
+    file = in_files(kind, packed, images, tmp_path)
+    found = Images(tmp_path, (), archives(file.parent))
+    if kind == "oci":
+        shutil.rmtree(file / "blobs")
+    else:
+        os.truncate(file, file.stat().st_size // 2)
+
+    with pytest.raises(PullError, match=f'^failed to load image "docker.io/team/app:1" from {file}: {said}$'):
+        found.own("team/app:1", timeout=60)
+
+
+def test_what_is_compressed_by_zstd_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """With a word of it."""
+    (tmp_path / "one.tar.zst").write_bytes(b"\x28\xb5\x2f\xfd...")
+
+    assert archives(tmp_path) == []
+    assert f"--embedded-images: {tmp_path / 'one.tar.zst'} is left out: zstd is not supported" in caplog.text
+
+
+def test_a_time_limit_holds_for_decompressing_too(images: Path, tmp_path: Path) -> None:
+    """It is told as of any pull."""
+    file = in_files("docker-archive", ".gz", images, tmp_path)
+
+    with pytest.raises(PullError, match=f"from {file}: not complete after 0 s: i/o timeout"):
+        Images(tmp_path, (), archives(file.parent)).own("team/app:1", timeout=0)

@@ -5,6 +5,7 @@ import io
 import ipaddress
 import json
 import os
+import random
 import tarfile
 from pathlib import Path
 
@@ -117,8 +118,9 @@ def test_names_of_images_in_files(tmp_path: Path) -> None:
     """docker save, an archive of OCI's, a layout; other files are none of ours."""
     saved = json.dumps([{"RepoTags": ["me/app:1", "busybox:latest"]}, {"RepoTags": None}]).encode()
     index = json.dumps({"manifests": [{"annotations": {"org.opencontainers.image.ref.name": "v2"}}]}).encode()
-    for name, member, content in (("saved.tar", "manifest.json", saved), ("tool.tar", "./index.json", index)):
-        with tarfile.open(tmp_path / name, "w") as tar:
+    files = (("saved.tar", "w", "manifest.json", saved), ("tool.tar.xz", "w:xz", "./index.json", index))
+    for name, mode, member, content in (*files, ("Other.tgz", "w:gz", "index.json", index)):
+        with tarfile.open(tmp_path / name, mode) as tar:
             entry = tarfile.TarInfo(member)
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
@@ -129,13 +131,18 @@ def test_names_of_images_in_files(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing")
     (tmp_path / "folder").mkdir()
 
-    found = {ref: archive.source(ref) for archive in archives(tmp_path) for ref in archive.references}
+    found = {
+        ref: (archive.transport, archive.path.name, inside)
+        for archive in archives(tmp_path)
+        for ref, inside in archive.names.items()
+    }
 
     assert found == {
-        "docker.io/me/app:1": f"docker-archive:{tmp_path}/saved.tar:me/app:1",
-        "docker.io/library/busybox:latest": f"docker-archive:{tmp_path}/saved.tar:busybox:latest",
-        "docker.io/library/tool:v2": f"oci-archive:{tmp_path}/tool.tar:v2",
-        "quay.io/a/b:3": f"oci:{tmp_path}/layout",
+        "docker.io/me/app:1": ("docker-archive", "saved.tar", "me/app:1"),
+        "docker.io/library/busybox:latest": ("docker-archive", "saved.tar", "busybox:latest"),
+        "docker.io/library/tool:v2": ("oci-archive", "tool.tar.xz", "v2"),
+        "docker.io/library/other:v2": ("oci-archive", "Other.tgz", "v2"),
+        "quay.io/a/b:3": ("oci", "layout", ""),
     }
 
 
@@ -149,31 +156,75 @@ def test_a_broken_file_of_images_is_named(tmp_path: Path, content: bytes) -> Non
         archives(tmp_path)
 
 
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_an_archive_that_is_cut_off_is_named(tmp_path: Path, mode: str) -> None:
+    """However it is compressed."""
+    with tarfile.open(tmp_path / "one.tar", mode) as tar:
+        entry = tarfile.TarInfo("layer")
+        entry.size = 4 << 20
+        tar.addfile(entry, io.BytesIO(random.Random(1).randbytes(entry.size)))
+    os.truncate(tmp_path / "one.tar", 2 << 20)
+
+    with pytest.raises(Unavailable, match=r"--embedded-images: .*/one.tar cannot be read: "):
+        archives(tmp_path)
+
+
 def test_no_folder_of_images(tmp_path: Path) -> None:
     """A setting that leads nowhere."""
     with pytest.raises(Unavailable, match=r"--embedded-images: .*/none is not a folder"):
         archives(tmp_path / "none")
 
 
-def test_a_copy_of_a_tree_may_be_written_without_changing_the_image(tmp_path: Path) -> None:
-    """Only what nobody writes in place is shared."""
-    image = tmp_path / "image"
+def test_a_copy_of_a_tree_may_be_changed_without_changing_the_image(tmp_path: Path) -> None:
+    """Whatever a program does to it; owners, modes, times, attributes and the links within it are the image's."""
+    image, copy = tmp_path / "image", tmp_path / "copy"
     (image / "bin").mkdir(parents=True)
-    (image / "bin" / "big").write_bytes(b"x" * trees.LINKED_BYTES)
+    (image / "bin" / "big").write_bytes(b"x" * (1 << 20))
     (image / "bin" / "big").chmod(0o755)
-    (image / "data").write_bytes(b"y" * trees.LINKED_BYTES)
+    (image / "same").hardlink_to(image / "bin" / "big")
+    (image / "data").write_bytes(b"y" * 5)
     (image / "data").chmod(0o640)
     (image / "link").symlink_to("/data")
     os.utime(image / "data", ns=(1, 2))
+    before = described(image)
 
-    trees.clone(image, tmp_path / "copy")
+    trees.clone(image, copy)
 
-    copy = tmp_path / "copy"
-    assert (copy / "bin" / "big").samefile(image / "bin" / "big")
-    assert not (copy / "data").samefile(image / "data")
-    assert (copy / "data").read_bytes() == (image / "data").read_bytes()
-    assert ((copy / "data").stat().st_mode & 0o7777, (copy / "data").stat().st_mtime_ns) == (0o640, 2)
-    assert os.readlink(copy / "link") == "/data"
+    assert described(copy) == before
+    assert (copy / "same").samefile(copy / "bin" / "big")
+    with (copy / "bin" / "big").open("r+b") as file:
+        file.write(b"in place")
+    (copy / "bin" / "big").chmod(0o4711)
+    (copy / "data").write_bytes(b"z")
+    assert described(image) == before
+
+
+def described(tree: Path) -> dict[str, tuple[int, int, bytes]]:
+    """What a program sees of each file: mode, time of its change, content or a link's target."""
+    found = {}
+    for path in sorted(tree.rglob("*")):
+        told = path.lstat()
+        content = os.readlink(path).encode() if path.is_symlink() else b"" if path.is_dir() else path.read_bytes()
+        when = told.st_mtime_ns if path.name == "data" else 0
+        found[str(path.relative_to(tree))] = (told.st_mode, when, content)
+    return found
+
+
+@pytest.mark.parametrize("fails", [OSError(errno.EXDEV, "no"), OSError(errno.ENOSYS, "no"), None])
+def test_what_the_kernel_cannot_copy_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: OSError | None) -> None:
+    """Between file systems, on old kernels, and where it says that there is nothing."""
+
+    def refused(*_: int) -> int:
+        if fails is not None:
+            raise fails
+        return 0
+
+    monkeypatch.setattr(os, "copy_file_range", refused)
+    (tmp_path / "a").write_bytes(b"x" * 70_000)
+
+    trees.copy_data(str(tmp_path / "a"), tmp_path / "b")
+
+    assert (tmp_path / "b").read_bytes() == b"x" * 70_000
 
 
 def test_a_volume_moves_in_and_back(tmp_path: Path) -> None:
