@@ -41,6 +41,12 @@ class Stage:
         done = self.docker("login", "-u", USER, "--password-stdin", self.registry.host, stdin=password)
         assert (done.code, done.out) == (0, "Login Succeeded\n"), done
 
+    def put_pull_secret(self, name: str) -> None:
+        """The registry's login, as an administrator puts it into the namespace."""
+        assert self.real is not None
+        login = (f"--docker-server={self.registry.host}", f"--docker-username={USER}", f"--docker-password={PASSWORD}")
+        self.real.kubectl("create", "secret", "docker-registry", name, *login)
+
     def check_secrets(self, *containers: str) -> None:
         """Each of these has a Secret of its own, which its pod names; there are no others."""
         if self.real is None:
@@ -184,13 +190,30 @@ def _no_secrets(real: RealCluster) -> Path:
 def test_the_namespaces_pull_secret(stage: Stage) -> None:
     """Nobody logs in: kubedock looks up, and the nodes pull, with the Secret that the settings name."""
     image = stage.image()
-    assert stage.real is not None
-    login = (f"--docker-server={stage.registry.host}", f"--docker-username={USER}", f"--docker-password={PASSWORD}")
-    stage.real.kubectl("create", "secret", "docker-registry", "regcred", *login)
+    stage.put_pull_secret("regcred")
 
     assert stage.docker.ok("run", "--rm", image, "echo", "hi") == "hi"
     assert json.loads(stage.docker.ok("image", "inspect", image))[0]["Config"]["Cmd"] == ["/bin/sh"]
-    assert stage.real.kubectl("get", "secrets", "-l", "kubedock=true", "-o", "name") == ""
+    stage.check_secrets()
+
+
+@pytest.mark.subset
+@pytest.mark.cluster_only
+def test_the_service_accounts_pull_secret(stage: Stage) -> None:
+    """The same with the Secret of the pods' account, also in a pod that has a client's login: Kubernetes gives it to others."""
+    image = stage.image()
+    assert stage.real is not None
+    stage.put_pull_secret("regcred")
+    stage.real.kubectl("patch", "serviceaccount", "default", "-p", '{"imagePullSecrets": [{"name": "regcred"}]}')
+
+    assert stage.docker.ok("run", "--rm", image, "echo", "hi") == "hi"
+    assert json.loads(stage.docker.ok("image", "inspect", image))[0]["Config"]["Cmd"] == ["/bin/sh"]
+    stage.check_secrets()
+    stage.login()
+    stage.docker.ok("pull", image)
+    stage.docker.ok("run", "-d", "--name", stage.docker.name("both"), image, "sleep", "1000")
+    [pod] = pods(stage.real)
+    assert [secret["name"] for secret in pod["spec"]["imagePullSecrets"]] == [pod["metadata"]["name"], "regcred"]
 
 
 def test_the_file_that_skopeo_writes(own_namespace: RealCluster, tmp_path: Path) -> None:
