@@ -11,13 +11,14 @@ from typing import Any
 
 from kubedock.cluster import statuses
 from kubedock.cluster.api import ObjectApi
-from kubedock.cluster.fake_files import FileProgram, file_program
+from kubedock.cluster.fake_exec import FakeExec
 from kubedock.cluster.fake_kubelet import FakeKubelet
-from kubedock.cluster.fake_program import NotStarted, Program
+from kubedock.cluster.fake_program import Program
 from kubedock.cluster.fake_reports import NODE
 from kubedock.cluster.fake_streams import FakeChannels, FakeLogStream
 from kubedock.cluster.kinds import RESOURCES
 from kubedock.cluster.names import SUFFIX, resolve
+from kubedock.cluster.nodes import VERSION, node
 from kubedock.cluster.objects import copied
 from kubedock.cluster.protocol import DATA, FAILURE, Json, Kind, LogOptions, ObjectList
 from kubedock.cluster.store import ObjectStore
@@ -27,6 +28,7 @@ from kubedock.errors import Forbidden, InvalidParameter, KubedockError
 __all__ = ["FakeCluster"]
 
 WITHOUT_TOOLS = "scratch"
+RESOURCES_OF_NODE = {"cpu": "4", "memory": "8388608Ki", "pods": "250"}
 PARTS = {
     "logs": ("/log", "get"),
     "exec": ("/exec", "create"),
@@ -59,7 +61,7 @@ class FakeCluster:
         self.input_ends = True
         """Execs' input can be ended, as from Kubernetes 1.30 on."""
         self._store.insert("Namespace", {"metadata": {"name": namespace}, "status": {"phase": "Active"}})
-        self._store.insert("Node", _node())
+        self._store.insert("Node", node(NODE, "amd64", RESOURCES_OF_NODE, kernelVersion="6.1.0"))
 
     # --- failures at will ----------------------------------------------------------------------------------------
 
@@ -193,33 +195,17 @@ class FakeCluster:
         self._admit("exec", "Pod", pod)
         del tty
         with self._store.lock:
-            program: Program | FileProgram | None = None
-
-            def given(channels: FakeChannels, data: bytes | None) -> None:
-                with self._store.lock:
-                    if program is not None:
-                        program.feed(data)
-                        _end(channels, program)
-
             running = self.kubelet.running(pod, container)
-            channels = self._opened(FakeChannels(given if stdin else None))
+            started = FakeExec(self._store.lock, stdin=stdin)
+            channels = self._opened(started.channels)
             channels.input_ends = self.input_ends
             if running is None:
                 channels.finish(statuses.no_container(container))
-                return channels
-            image = self._store.find("Pod", pod)["spec"]["containers"][0]["image"]
-            try:
-                if WITHOUT_TOOLS in image:
-                    raise NotStarted(f'exec: "{argv[0]}": executable file not found in $PATH: unknown')
-                copying = file_program(argv, running.files, channels.put)
-                program = copying or Program(argv, channels.put, kill=lambda signal: self.kubelet.deliver(pod, signal))
-            except NotStarted as error:
-                channels.finish(statuses.cannot_exec(str(error)))
-                return channels
-            program.go()
-            if not stdin:
-                program.feed(None)
-            _end(channels, program)
+            elif WITHOUT_TOOLS in self._store.find("Pod", pod)["spec"]["containers"][0]["image"]:
+                lacking = f'exec: "{argv[0]}": executable file not found in $PATH: unknown'
+                channels.finish(statuses.cannot_exec(lacking))
+            else:
+                started.run(argv, running.files, lambda signal: self.kubelet.deliver(pod, signal))
             return channels
 
     def attach(self, pod: str, *, container: str = "main", stdin: bool = False, tty: bool = False) -> FakeChannels:
@@ -271,7 +257,7 @@ class FakeCluster:
     def version(self) -> Json:
         """See Cluster."""
         self._admit("get", "Version", "")
-        return {"major": "1", "minor": "34", "gitVersion": "v1.34.0", "platform": "linux/amd64"}
+        return {"major": "1", "minor": "34", "gitVersion": VERSION, "platform": "linux/amd64"}
 
     def allowed(self, verb: str, group: str, resource: str, subresource: str = "") -> bool:
         """See Cluster."""
@@ -315,33 +301,6 @@ class FakeCluster:
         with self._streams_lock:
             self._channels = [*(each for each in self._channels if not each.eof), channels]
         return channels
-
-
-def _node() -> Json:
-    resources = {"cpu": "4", "memory": "8388608Ki", "pods": "250"}
-    return {
-        "metadata": {
-            "name": NODE,
-            "labels": {"kubernetes.io/hostname": NODE, "kubernetes.io/arch": "amd64", "kubernetes.io/os": "linux"},
-        },
-        "spec": {},
-        "status": {
-            "capacity": resources,
-            "allocatable": resources,
-            "conditions": [{"type": "Ready", "status": "True"}],
-            "nodeInfo": {
-                "architecture": "amd64",
-                "operatingSystem": "linux",
-                "kubeletVersion": "v1.34.0",
-                "kernelVersion": "6.1.0",
-            },
-        },
-    }
-
-
-def _end(channels: FakeChannels, program: Program | FileProgram) -> None:
-    if program.code is not None:
-        channels.finish(statuses.exited(program.code))
 
 
 def _end_of_data(channels: FakeChannels, program: Program) -> None:

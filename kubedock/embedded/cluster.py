@@ -11,6 +11,7 @@ from kubedock.cluster import statuses
 from kubedock.cluster.api import ObjectApi
 from kubedock.cluster.fields import check_fields
 from kubedock.cluster.kinds import RESOURCES
+from kubedock.cluster.nodes import VERSION
 from kubedock.cluster.objects import copied
 from kubedock.cluster.protocol import ERROR, FAILURE, Channels, Json, Kind, LogOptions, ObjectList
 from kubedock.cluster.store import ObjectStore
@@ -18,7 +19,7 @@ from kubedock.cluster.watching import StoreWatch
 from kubedock.embedded.disk import Disk
 from kubedock.embedded.forwarding import Forwarded
 from kubedock.embedded.logfiles import LogFileStream
-from kubedock.embedded.machine import VERSION, node_object
+from kubedock.embedded.machine import node_object
 from kubedock.embedded.node import Node
 from kubedock.embedded.refusal import Refusal
 from kubedock.embedded.runtime import Image, Runtime

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from kubedock.cluster import statuses
-from kubedock.cluster.fake_files import FakeFiles, FileProgram, file_program
+from kubedock.cluster.fake_exec import FakeExec
+from kubedock.cluster.fake_files import FakeFiles
 from kubedock.cluster.fake_images import malformed, missing
 from kubedock.cluster.fake_program import SIGNALS, NotStarted, Program
 from kubedock.cluster.fake_streams import FakeChannels
@@ -248,30 +249,15 @@ class FakeRuntime:
         del tty
         with self._lock:
             running = self._running(container_id)
-            program: Program | FileProgram | None = None
-
-            def given(channels: FakeChannels, data: bytes | None) -> None:
-                with self._lock:
-                    if program is not None:
-                        program.feed(data)
-                        _finish(channels, program)
 
             def kill(signal: str) -> bool:
                 running.program.signal(signal, inside=True)
                 self._look(running)
                 return True
 
-            channels = FakeChannels(given if stdin else None)
-            try:
-                program = file_program(argv, running.files, channels.put) or Program(argv, channels.put, kill=kill)
-            except NotStarted as error:
-                channels.finish(statuses.cannot_exec(str(error)))
-                return channels
-            program.go()
-            if not stdin:
-                program.feed(None)
-            _finish(channels, program)
-            return channels
+            started = FakeExec(self._lock, stdin=stdin)
+            started.run(argv, running.files, kill)
+            return started.channels
 
     def attach(self, container_id: str, *, stdin: bool = False, tty: bool = False) -> Channels:
         """See Runtime."""
@@ -326,8 +312,3 @@ def _files(spec: ContainerSpec) -> FakeFiles:
         else:
             files.put(mount.target, Entry("", DIRECTORY, mode=0o777))
     return files
-
-
-def _finish(channels: FakeChannels, program: Program | FileProgram) -> None:
-    if program.code is not None:
-        channels.finish(statuses.exited(program.code))

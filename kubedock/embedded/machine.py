@@ -5,6 +5,7 @@ import platform
 import socket
 
 from kubedock.cluster import Json
+from kubedock.cluster.nodes import node
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "ppc64le": "ppc64le", "s390x": "s390x"}
 MOST_PODS = 500
@@ -16,34 +17,14 @@ def node_object(runtime: str) -> Json:
     architecture = ARCHITECTURES.get(platform.machine(), platform.machine())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     resources = {"cpu": str(os.cpu_count() or 1), "memory": f"{memory // 1024}Ki", "pods": str(MOST_PODS)}
-    return {
-        "metadata": {
-            "name": name,
-            "labels": {
-                "kubernetes.io/hostname": name,
-                "kubernetes.io/arch": architecture,
-                "kubernetes.io/os": "linux",
-            },
-        },
-        "spec": {},
-        "status": {
-            "capacity": resources,
-            "allocatable": resources,
-            "conditions": [{"type": "Ready", "status": "True"}],
-            "nodeInfo": {
-                "architecture": architecture,
-                "operatingSystem": "linux",
-                "kernelVersion": platform.release(),
-                "osImage": _pretty_name(),
-                "containerRuntimeVersion": f"{runtime}://kubedock",
-                "kubeletVersion": VERSION,
-            },
-        },
-    }
-
-
-VERSION = "v1.34.0"
-"""The Kubernetes whose behaviour the embedded cluster has."""
+    return node(
+        name,
+        architecture,
+        resources,
+        kernelVersion=platform.release(),
+        osImage=_pretty_name(),
+        containerRuntimeVersion=f"{runtime}://kubedock",
+    )
 
 
 def node_name() -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from kubedock.cluster.fake import FakeCluster
 from kubedock.engine import Engine
+from tests.support.registry import FakeRegistry
 from tests.support.running import engine_with_alpine
 
 
@@ -20,3 +21,10 @@ def engine(cluster: FakeCluster) -> Iterator[Engine]:
     """Running; every thread that it starts has ended when the test has."""
     with engine_with_alpine(cluster) as engine:
         yield engine
+
+
+@pytest.fixture
+def registry() -> Iterator[FakeRegistry]:
+    """Serving."""
+    with FakeRegistry().serving() as serving:
+        yield serving

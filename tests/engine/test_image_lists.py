@@ -1,7 +1,6 @@
 """Lists and prunes of images that registries tell of."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,13 +11,6 @@ from kubedock.streams.cancel import Cancel
 from tests.support.inspecting import inspecting
 from tests.support.registry import FakeRegistry
 from tests.support.running import refused
-
-
-@pytest.fixture
-def registry() -> Iterator[FakeRegistry]:
-    """Serving."""
-    with FakeRegistry().serving() as serving:
-        yield serving
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """Images for one platform or for several, and the nodes'."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from kubedock.domain.container import ContainerSpec
@@ -11,13 +9,6 @@ from kubedock.errors import WrongPlatform
 from tests.support.inspecting import inspecting, source_of
 from tests.support.registry import FakeRegistry
 from tests.support.running import refused
-
-
-@pytest.fixture
-def registry() -> Iterator[FakeRegistry]:
-    """Serving."""
-    with FakeRegistry().serving() as serving:
-        yield serving
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Images that a registry tells of."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -30,13 +30,6 @@ from tests.support.registry import FakeRegistry, Reply, no, wants_password
 from tests.support.running import refused, still
 
 ME = Credentials("me", "secret")
-
-
-@pytest.fixture
-def registry() -> Iterator[FakeRegistry]:
-    """Serving."""
-    with FakeRegistry().serving() as serving:
-        yield serving
 
 
 @pytest.fixture
