@@ -26,6 +26,10 @@ DOCKERS = (
 ONLY = ("setpriv", "--inh-caps=-all", "--bounding-set=-all" + "".join(f",+{name}" for name in DOCKERS.split()))
 
 
+OF_MAKE = ("ARGS", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+"""What the make that runs this suite passes on, options for pytest among it."""
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The server's."""
@@ -65,7 +69,8 @@ def public() -> None:
 def test_make_run(tmp_path: Path) -> None:
     """The whole demonstration; all that it leaves is its cache folder."""
     embedded_tools()
-    environment = {**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment = {name: value for name, value in os.environ.items() if name not in OF_MAKE}
+    environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
 
     done = subprocess.run(
         (*ONLY, "make", "run"), cwd=ROOT, capture_output=True, text=True, timeout=55, check=False, env=environment
