@@ -12,6 +12,7 @@ import pytest
 from docker.errors import APIError, NotFound
 
 from tests.support.clients import ALPINE, DockerCli, at_once
+from tests.support.terminal import Terminal
 from tests.support.waiting import eventually
 
 SLEEPS = ("sleep", "1000")
@@ -49,6 +50,19 @@ def test_input_and_its_end(docker: DockerCli, up: str) -> None:
     assert docker("exec", "-i", up, "sh", "-c", "cat >/dev/null; echo end; exit 3", stdin="x") == (3, "end\n", "")
 
 
+def answers(user: Terminal, command: str, text: str) -> None:
+    """The shell does so in the end: it drops what was typed before its prompt, and may not know of a new size yet."""
+
+    def answered() -> bool:
+        user.type(f"{command}\r")
+        with suppress(AssertionError):
+            user.says(text, seconds=1)
+            return True
+        return False
+
+    eventually(answered, what=text)
+
+
 @pytest.mark.subset
 def test_a_terminal(docker: DockerCli, up: str) -> None:
     """Its size at the start and after a resize, ^C, and the exit code."""
@@ -56,27 +70,11 @@ def test_a_terminal(docker: DockerCli, up: str) -> None:
         user.type("stty size\r")
         user.says("33 101")
         user.resize(44, 122)
-
-        def size() -> bool:
-            user.type("stty size\r")
-            with suppress(AssertionError):
-                user.says("44 122", seconds=1)
-                return True
-            return False
-
-        eventually(size, what="the new size")
+        answers(user, "stty size", "44 122")
         user.type("sh -c 'echo up-$((1+1)); sleep 100'\r")
         user.says("up-2")
         user.type("\x03")
-
-        def code() -> bool:  # a shell drops what was typed before its prompt
-            user.type("echo code-$?\r")
-            with suppress(AssertionError):
-                user.says("code-130", seconds=1)
-                return True
-            return False
-
-        eventually(code, what="the exit code")
+        answers(user, "echo code-$?", "code-130")
         user.type("exit 42\r")
         assert user.wait() == 42
 
@@ -162,6 +160,13 @@ def test_events(docker: DockerCli, up: str) -> None:
     assert [event["Action"] for event in found] == ["exec_create: sh -c exit 3", "exec_start: sh -c exit 3", "exec_die"]
     assert len({event["Actor"]["Attributes"]["execID"] for event in found}) == 1
     assert found[-1]["Actor"]["Attributes"]["exitCode"] == "3"
+
+
+def test_a_size_that_is_told_before_the_start(client: docker_py.DockerClient, container: Any) -> None:
+    """A terminal has it from its first line on."""
+    made = client.api.exec_create(container.id, ["stty", "size"], tty=True)["Id"]
+    client.api.exec_resize(made, height=33, width=101)
+    assert client.api.exec_start(made, tty=True) == b"33 101\r\n"
 
 
 def test_inspect(client: docker_py.DockerClient, container: Any) -> None:

@@ -23,11 +23,11 @@ class User:
 
 def inside(root: Path, path: str) -> Path:
     """Where a path of the container lies outside. It need not exist, and never leaves the root."""
-    todo = list(reversed(PurePosixPath("/", path).parts[1:]))
+    ahead = list(reversed(PurePosixPath("/", path).parts[1:]))
     found: list[str] = []
     links = 0
-    while todo:
-        part = todo.pop()
+    while ahead:
+        part = ahead.pop()
         if part == "..":
             del found[-1:]
             continue
@@ -37,7 +37,7 @@ def inside(root: Path, path: str) -> Path:
             target = PurePosixPath(os.readlink(here))
             if target.is_absolute():
                 found.clear()
-            todo.extend(reversed([part for part in target.parts if part != "/"]))
+            ahead.extend(reversed([part for part in target.parts if part != "/"]))
         else:
             found.append(part)
     return root.joinpath(*found)

@@ -374,11 +374,11 @@ def descendants(root: int) -> list[int]:
                 continue
             children.setdefault(parent, []).append(int(entry))
     found: list[int] = []
-    todo = [root]
-    while todo:
-        more = children.get(todo.pop(), [])
+    parents = [root]
+    while parents:
+        more = children.get(parents.pop(), [])
         found += more
-        todo += more
+        parents += more
     return found
 
 
